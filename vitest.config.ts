@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config"
 
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
-export default defineConfig({
+const config: ReturnType<typeof defineConfig> = defineConfig({
   resolve: {
     conditions: ["source"],
     alias: [
@@ -22,3 +22,5 @@ export default defineConfig({
     reporters: ["default", at("./test/reporter.ts")]
   }
 })
+
+export default config

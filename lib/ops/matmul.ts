@@ -1,0 +1,48 @@
+import * as tf from "@tensorflow/tfjs-core"
+import type { Value } from "../tensor/index.ts"
+import { dimOf, record, ShapeError, showShape } from "../tensor/index.ts"
+import { asRows, type Fused, run, view } from "./kernel.ts"
+
+/** x [..., K] @ b [K, M] -> [..., M]. The projections of both towers are used this way (not transposed). */
+export const matmul = (x: Value, b: Value): Value => {
+  const k = dimOf("matmul", x.tensor.shape, -1)
+  const [rows, m] = b.tensor.shape
+  if (b.tensor.shape.length !== 2 || rows !== k || m === undefined) {
+    throw new ShapeError("matmul", `a right side of shape [${k}, any]`, showShape(b.tensor.shape))
+  }
+  const flat = asRows(x.tensor)
+  const y = view(tf.matMul(flat, b.tensor), [...x.tensor.shape.slice(0, -1), m])
+  return record("matmul", [x, b], y, [x.tensor, b.tensor], (dy, [needsX, needsB]) => [
+    needsX ? view(tf.matMul(asRows(dy), b.tensor, false, true), x.tensor.shape) : undefined,
+    needsB ? tf.matMul(asRows(x.tensor), asRows(dy), true, false) : undefined
+  ])
+}
+
+/** x [R, K], weight [M, K], bias [M] -> y [R, M] = x weight^T + bias. */
+export const linearForward: Fused<"x" | "weight" | "bias", Record<never, never>, "y"> = {
+  name: "DiffClipLinear",
+  outputs: ["y"],
+  compose: ({ x, weight, bias }) => ({ y: tf.add(tf.matMul(x, weight, false, true), bias) })
+}
+
+/** x [..., K], weight [M, K], bias [M] -> x weight^T + bias [..., M]: a torch Linear layer. */
+export const linear = (x: Value, weight: Value, bias: Value): Value => {
+  const k = dimOf("linear", x.tensor.shape, -1)
+  const [m, columns] = weight.tensor.shape
+  if (weight.tensor.shape.length !== 2 || columns !== k || m === undefined) {
+    throw new ShapeError("linear", `a weight of shape [any, ${k}]`, showShape(weight.tensor.shape))
+  }
+  if (bias.tensor.shape.length !== 1 || bias.tensor.size !== m) {
+    throw new ShapeError("linear", `a bias of shape [${m}]`, showShape(bias.tensor.shape))
+  }
+  const { y } = run(linearForward, { x: asRows(x.tensor), weight: weight.tensor, bias: bias.tensor }, {})
+  const shaped = view(y, [...x.tensor.shape.slice(0, -1), m])
+  return record("linear", [x, weight, bias], shaped, [x.tensor, weight.tensor], (dy, [needsX, needsW, needsB]) => {
+    const rows = asRows(dy)
+    return [
+      needsX ? view(tf.matMul(rows, weight.tensor), x.tensor.shape) : undefined,
+      needsW ? tf.matMul(rows, asRows(x.tensor), true, false) : undefined,
+      needsB ? tf.sum(rows, 0) : undefined
+    ]
+  })
+}

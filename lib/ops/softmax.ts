@@ -1,0 +1,35 @@
+import * as tf from "@tensorflow/tfjs-core"
+import type { Tensor } from "@tensorflow/tfjs-core"
+import type { Value } from "../tensor/index.ts"
+import { dimOf, record } from "../tensor/index.ts"
+import { type Fused, run, view } from "./kernel.ts"
+
+/** x [..., R, N] -> y: softmax of each row; with `causal`, row r of each [R, N] map sees columns 0..r only. */
+export const softmaxForward: Fused<"x", { readonly causal: boolean }, "y"> = {
+  name: "DiffClipSoftmax",
+  outputs: ["y"],
+  compose: ({ x }, { causal }) => ({ y: tf.softmax(causal ? addCausalMask(x) : x) })
+}
+
+/** dy, y [..., N] -> dx = y (dy - rowsum(dy y)). */
+export const softmaxBackward: Fused<"dy" | "y", Record<never, never>, "dx"> = {
+  name: "DiffClipSoftmaxGrad",
+  outputs: ["dx"],
+  compose: ({ dy, y }) => {
+    const weighted = tf.mul(dy, y)
+    return { dx: tf.sub(weighted, tf.mul(y, tf.sum(weighted, -1, true))) }
+  }
+}
+
+const addCausalMask = (scores: Tensor): Tensor => {
+  const [rows, columns] = [dimOf("softmax", scores.shape, -2), dimOf("softmax", scores.shape, -1)]
+  const mask = new Float32Array(rows * columns)
+  for (let r = 0; r < rows; r++) mask.fill(-Infinity, r * columns + r + 1, (r + 1) * columns)
+  return tf.add(scores, tf.tensor2d(mask, [rows, columns]))
+}
+
+/** Softmax over the last axis; `causal` adds -infinity above the diagonal first. */
+export const softmax = (x: Value, mask: "none" | "causal" = "none"): Value => {
+  const { y } = run(softmaxForward, { x: x.tensor }, { causal: mask === "causal" })
+  return record("softmax", [x], y, [y], (dy) => [view(run(softmaxBackward, { dy, y }, {}).dx, x.tensor.shape)])
+}

@@ -1,0 +1,183 @@
+import * as tf from "@tensorflow/tfjs-core"
+import type { Tensor } from "@tensorflow/tfjs-core"
+import type { Params } from "./params.ts"
+import { leavesOf, mapParams } from "./params.ts"
+import { ShapeError, showShape } from "./shape.ts"
+import type { Node, Value } from "./value.ts"
+import { leaf, nodesBehind, value } from "./value.ts"
+
+/** The forward pass's result and the way back. Whoever holds it calls `pullback` or `release` exactly once. */
+export interface Vjp<P extends Params, Outputs extends Readonly<Record<string, Value>>> {
+  /** Named outputs, without nodes; owned by the caller. */
+  readonly outputs: Outputs
+  /** Gradients of `sum(output * seed)` over the given seeds, one per parameter, owned by the caller. Frees residuals. */
+  readonly pullback: (seeds: Readonly<Partial<Record<keyof Outputs & string, Tensor>>>) => P
+  /** Frees the residuals without a backward pass. Outputs stay. */
+  readonly release: () => void
+}
+
+/** The id that the next tensor will have at least: what is older than a pass does not belong to it. */
+const tensorMark = (): number => {
+  const probe = tf.scalar(0)
+  probe.dispose()
+  return probe.id
+}
+
+const residualsOf = (nodes: ReadonlyArray<Node>, mark: number): Map<Tensor, number> => {
+  const uses = new Map<Tensor, number>()
+  for (const node of nodes) {
+    for (const tensor of node.saved) if (tensor.id > mark) uses.set(tensor, (uses.get(tensor) ?? 0) + 1)
+  }
+  return uses
+}
+
+/**
+ * Runs `forward` on differentiable copies of `params` in one tidy and keeps its outputs and what its backward needs.
+ *
+ * @example
+ * ```ts
+ * import { add, mul, sum } from "../ops/index.ts"
+ * import { value } from "./value.ts"
+ * import { vjp } from "./tape.ts"
+ * import * as tf from "@tensorflow/tfjs-core"
+ *
+ * const { outputs, pullback } = vjp({ w: value(tf.scalar(3)) }, ({ w }) => ({ loss: mul(w, w) }))
+ * const grads = pullback({ loss: tf.scalar(1) }) // { w: 6 }
+ * ```
+ */
+export const vjp = <P extends Params, Outputs extends Readonly<Record<string, Value>>>(
+  params: P,
+  forward: (params: P) => Outputs
+): Vjp<P, Outputs> => {
+  const mark = tensorMark()
+  const leaves = new Map<string, Node>()
+  const lifted = mapParams(params, (parameter, path) => {
+    const lift = leaf(parameter.tensor)
+    leaves.set(path, lift.node)
+    return lift
+  })
+  let traced: ReadonlyArray<[string, Value]> = []
+  let nodes: ReadonlyArray<Node> = []
+  let outputs: Outputs | undefined
+  tf.tidy(() => {
+    outputs = forward(lifted)
+    traced = Object.entries(outputs)
+    nodes = nodesBehind(traced.map(([, output]) => output))
+    const kept = [...traced.map(([, output]) => output.tensor), ...nodes.flatMap((node) => node.saved)]
+    for (const tensor of kept) if (tensor.id > mark) tf.keep(tensor)
+  })
+  if (outputs === undefined) throw new Error("vjp: the forward function did not return")
+
+  const uses = residualsOf(nodes, mark)
+  const held = new Set(traced.map(([, output]) => output.tensor))
+  const free = (node: Node): void => {
+    for (const tensor of node.saved) {
+      const left = (uses.get(tensor) ?? 0) - 1
+      if (left > 0) uses.set(tensor, left)
+      else if (uses.delete(tensor) && !held.has(tensor)) tensor.dispose()
+    }
+  }
+
+  const release = (): void => {
+    for (const tensor of uses.keys()) if (!held.has(tensor)) tensor.dispose()
+    uses.clear()
+  }
+
+  const pullback = (seeds: Readonly<Partial<Record<string, Tensor>>>): P => {
+    const grads = new Map<Node, Tensor>()
+    try {
+      for (const [name, output] of traced) {
+        const seed = seeds[name]
+        if (seed === undefined || output.node === undefined) continue
+        if (seed.size !== output.tensor.size) {
+          throw new ShapeError(
+            "pullback",
+            `a seed for ${name} of ${showShape(output.tensor.shape)}`,
+            showShape(seed.shape)
+          )
+        }
+        accumulate(grads, output.node, tf.keep(tf.clone(seed)))
+      }
+      for (const node of nodes) {
+        const dy = grads.get(node)
+        if (dy !== undefined && node.pull !== undefined) {
+          pull(node, node.pull, dy, grads)
+          grads.delete(node)
+          dy.dispose()
+        }
+        free(node)
+      }
+      return mapParams(params, (parameter, path) => {
+        const node = leaves.get(path)
+        const grad = node === undefined ? undefined : grads.get(node)
+        if (node !== undefined) grads.delete(node)
+        return value(grad ?? tf.keep(tf.zerosLike(parameter.tensor)))
+      })
+    } finally {
+      for (const grad of grads.values()) grad.dispose()
+      release()
+    }
+  }
+
+  const plain = Object.fromEntries(traced.map(([name, output]) => [name, value(output.tensor)]))
+  // The entries are those of `outputs`, one by one; only their nodes are dropped.
+  return { outputs: plain as Outputs, pullback, release }
+}
+
+/** One backward step: the node's gradients, added to those that its inputs have so far. */
+const pull = (node: Node, backward: NonNullable<Node["pull"]>, dy: Tensor, grads: Map<Node, Tensor>): void => {
+  const needs = node.inputs.map((input) => input.node !== undefined)
+  const found: Array<Tensor | undefined> = []
+  tf.tidy(() => {
+    const seen = new Set<Tensor>([dy])
+    backward(dy, needs).forEach((grad, i) => {
+      // A gradient may be passed through unchanged; each receiver then gets a handle of its own (no copy of the data).
+      const own = grad !== undefined && (seen.has(grad) || node.saved.includes(grad)) ? tf.clone(grad) : grad
+      if (own !== undefined) seen.add(tf.keep(own))
+      found[i] = own
+    })
+  })
+  node.inputs.forEach((input, i) => {
+    const grad = found[i]
+    if (grad === undefined) return
+    if (input.node === undefined) {
+      grad.dispose()
+      return
+    }
+    if (grad.size !== input.tensor.size) {
+      throw new ShapeError(
+        `${node.operation} backward`,
+        `a gradient of ${showShape(input.tensor.shape)} for input ${i}`,
+        showShape(grad.shape)
+      )
+    }
+    accumulate(grads, input.node, grad)
+  })
+}
+
+const accumulate = (grads: Map<Node, Tensor>, node: Node, grad: Tensor): void => {
+  const before = grads.get(node)
+  if (before === undefined) {
+    grads.set(node, grad)
+    return
+  }
+  grads.set(node, tf.keep(tf.add(before, grad)))
+  before.dispose()
+  grad.dispose()
+}
+
+/** The gradients of a scalar: `vjp` with seed 1. `loss` and every leaf of `grads` belong to the caller. */
+export const valueAndGrad = <P extends Params>(
+  params: P,
+  loss: (params: P) => Value
+): { readonly loss: Tensor; readonly grads: P } => {
+  const { outputs, pullback } = vjp(params, (lifted) => ({ loss: loss(lifted) }))
+  const seed = tf.onesLike(outputs.loss.tensor)
+  const grads = pullback({ loss: seed })
+  seed.dispose()
+  return { loss: outputs.loss.tensor, grads }
+}
+
+/** Whether every number of a tree is finite; reads the tensors back. */
+export const isFiniteTree = (tree: Params): boolean =>
+  leavesOf(tree).every((leaf) => leaf.value.tensor.dataSync().every(Number.isFinite))

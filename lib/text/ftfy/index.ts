@@ -1,0 +1,2 @@
+export { fixEncoding } from "./fixEncoding.ts"
+export { fixText, isPlain } from "./fixText.ts"

@@ -1,0 +1,6 @@
+export { cleanCaption } from "./clean.ts"
+export { compactTokenizer, tableOf } from "./compactTokenizer.ts"
+export { fixText } from "./ftfy/index.ts"
+export { unescapeHtml } from "./html.ts"
+export type { Truncation } from "./rows.ts"
+export { clipTokenizer, type ClipTokenizerOptions, type Tokenizer } from "./tokenizer.ts"

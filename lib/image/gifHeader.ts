@@ -73,7 +73,6 @@ export const gifHeader = (bytes: Uint8Array, view: DataView): ImageHeader | Head
     bitDepth: 8,
     hasPixelData: frame !== undefined && frame.dataOffset + 2 < bytes.length,
     isCutOff: false,
-    hasAdobeMarker: false,
     ...(frame === undefined ? {} : { firstFrame: frame })
   }
 }

@@ -19,8 +19,6 @@ export interface ImageHeader {
   readonly hasPixelData: boolean
   /** Whether the container says that more bytes belong to it (known for WebP only). */
   readonly isCutOff: boolean
-  /** JPEG: an Adobe marker is there, from which libraries conclude that CMYK samples are inverted. */
-  readonly hasAdobeMarker: boolean
   /** GIF: where the first frame lies. */
   readonly firstFrame?: GifFrame
 }
@@ -69,8 +67,7 @@ const pngHeader = (bytes: Uint8Array, view: DataView): ImageHeader | HeaderProbl
     colour: kind.colour,
     bitDepth,
     hasPixelData,
-    isCutOff: false,
-    hasAdobeMarker: false
+    isCutOff: false
   }
 }
 
@@ -85,8 +82,7 @@ const webpHeader = (bytes: Uint8Array, view: DataView): ImageHeader | HeaderProb
     colour: hasAlpha ? "rgba" : "rgb",
     bitDepth: 8,
     hasPixelData,
-    isCutOff: view.getUint32(4, true) + 8 > bytes.length,
-    hasAdobeMarker: false
+    isCutOff: view.getUint32(4, true) + 8 > bytes.length
   })
   if (chunk === "VP8 ") {
     if (textAt(bytes, 23, 3) !== "\x9d\x01\x2a") return { problem: "corrupt", detail: "no VP8 start code" }

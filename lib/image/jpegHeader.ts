@@ -21,11 +21,11 @@ const nextMarker = (bytes: Uint8Array, at: number): number => {
   return bytes.length
 }
 
-/** Walks the segments up to the first scan. Source: ITU-T T.81 annex B; Adobe technical note 5116 for the marker. */
+/** Walks the segments up to the first scan. Source: ITU-T T.81 annex B. */
 export const jpegHeader = (bytes: Uint8Array, view: DataView): ImageHeader | HeaderProblem => {
   let frame: { width: number; height: number; bitDepth: number; colour: ColourModel } | undefined
-  let hasAdobeMarker = false
   let hasPixelData = false
+  let hasEnded = false // a scan or the end was met
   let at = 2
   while (true) {
     at = nextMarker(bytes, at)
@@ -34,7 +34,11 @@ export const jpegHeader = (bytes: Uint8Array, view: DataView): ImageHeader | Hea
       at += 1
       continue
     }
-    if (at + 3 > bytes.length || marker === 0xd9) break
+    if (at + 3 > bytes.length) break
+    if (marker === 0xd9) {
+      hasEnded = true
+      break
+    }
     const length = view.getUint16(at + 1)
     const body = at + 3
     if (isFrameStart(marker) && frame === undefined) {
@@ -46,26 +50,23 @@ export const jpegHeader = (bytes: Uint8Array, view: DataView): ImageHeader | Hea
       const [height, width] = [view.getUint16(body + 1), view.getUint16(body + 3)]
       frame = { width, height, bitDepth: view.getUint8(body), colour }
     }
-    const isAdobe = marker === 0xee && length >= 14 &&
-      String.fromCharCode(...bytes.subarray(body, body + 5)) === "Adobe"
-    if (isAdobe) hasAdobeMarker = true
     at += 1 + Math.max(length, 2)
     if (marker === 0xda) {
       hasPixelData = at < bytes.length
+      hasEnded = true
       break
     }
   }
   if (frame === undefined) {
-    return at >= bytes.length ?
-      { problem: "truncated", detail: "the JPEG ends before its frame header" } :
-      { problem: "corrupt", detail: "the JPEG has a scan or an end before any frame header" }
+    return hasEnded ?
+      { problem: "corrupt", detail: "the JPEG has a scan or an end before any frame header" } :
+      { problem: "truncated", detail: "the JPEG ends before its frame header" }
   }
   return {
     format: "jpeg",
     ...frame,
     hasPixelData,
-    isCutOff: false,
-    hasAdobeMarker
+    isCutOff: false
   }
 }
 

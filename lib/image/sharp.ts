@@ -33,13 +33,15 @@ const rawOf = async (image: Sharp): Promise<Raw> => {
   return { width, height, channels, data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) }
 }
 
-/** c, m, y, k with 255 = no ink: R = round(c k / 255). Decoders that see an Adobe marker have inverted the samples. */
-const fromCmyk = ({ width, height, data }: Raw, isInverted: boolean): RgbImage => {
-  const flip = isInverted ? 255 : 0
+/**
+ * R = round(c k / 255) with c, m, y, k as stored, 255 = no ink. libvips has turned the samples round, with and without
+ * an Adobe marker; Pillow takes all files so, too.
+ */
+const fromCmyk = ({ width, height, data }: Raw): RgbImage => {
   const rgb = new Uint8Array(width * height * 3)
   for (let i = 0, o = 0; o < rgb.length; i += 4, o += 3) {
-    const k = (data[i + 3] ?? 0) ^ flip
-    for (let c = 0; c < 3; c++) rgb[o + c] = Math.floor((((data[i + c] ?? 0) ^ flip) * k + 127) / 255)
+    const k = 255 - (data[i + 3] ?? 0)
+    for (let c = 0; c < 3; c++) rgb[o + c] = Math.floor(((255 - (data[i + c] ?? 0)) * k + 127) / 255)
   }
   return { width, height, data: rgb }
 }
@@ -60,8 +62,7 @@ const fromSixteenBits = ({ width, height, channels, data }: Raw, isClipped: bool
 const decodeRaw = async (bytes: Uint8Array, header: ImageHeader, limits: ImageLimits): Promise<RgbImage> => {
   const image = open(bytes, limits)
   if (header.colour === "cmyk") {
-    const raw = await rawOf(image.pipelineColourspace("cmyk").toColourspace("cmyk").raw())
-    return fromCmyk(raw, header.hasAdobeMarker)
+    return fromCmyk(await rawOf(image.pipelineColourspace("cmyk").toColourspace("cmyk").raw()))
   }
   if (header.bitDepth === 16) {
     const isGrey = header.colour === "grey" || header.colour === "greyAlpha"

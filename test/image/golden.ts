@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
+import type { Box } from "../../lib/image/index.ts"
 
 const at = (path: string): string => fileURLToPath(new URL(`../goldens/${path}`, import.meta.url))
 
@@ -43,8 +44,19 @@ export const picture = (name: string): { width: number; height: number; data: Ui
   return { width, height, data: bytes }
 }
 
+/** One picture of the golden file. */
+export interface Case {
+  readonly file: string
+  readonly width: number
+  readonly height: number
+  readonly resized: readonly [number, number]
+  readonly crop: readonly [number, number]
+  readonly linearResize: number
+  readonly rrc: Box
+}
+
 /** The cases of the file, as its metadata list them. */
-export const cases = [meta("images")].flat().map(record).map((image) => {
+export const cases: ReadonlyArray<Case> = [meta("images")].flat().map(record).map((image) => {
   const box = record(image["rrc"])
   return {
     file: String(image["file"]),

@@ -34,11 +34,11 @@ export const jpegHeader = (bytes: Uint8Array, view: DataView): ImageHeader | Hea
       at += 1
       continue
     }
-    if (at + 3 > bytes.length) break
     if (marker === 0xd9) {
       hasEnded = true
       break
     }
+    if (at + 3 > bytes.length) break
     const length = view.getUint16(at + 1)
     const body = at + 3
     if (isFrameStart(marker) && frame === undefined) {

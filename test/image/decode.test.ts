@@ -45,6 +45,7 @@ describe("caps", () => {
 
   it.effect("a GIF's frame counts where it reaches beyond the screen", () =>
     Effect.gen(function* () {
+      const palette = [[0, 0, 0], [1, 1, 1], [2, 2, 2], [3, 3, 3]] as const
       const gif = gifOf({ screen: [1, 1], frame: [60_000, 60_000, 2, 2], palette, indices: [0, 0, 0, 0] })
       expect(yield* Effect.flip(never.decode(gif))).toMatchObject({ reason: "tooManyPixels", width: 60_002 })
     }))

@@ -12,19 +12,19 @@ import { quickGeluBackward, quickGeluForward } from "./quickGelu.ts"
 import { rmsNormBackward, rmsNormForward } from "./rmsNorm.ts"
 import { softmaxBackward, softmaxForward } from "./softmax.ts"
 
-/** The closed list of operations that a backend may replace, by operation; each entry's docstring is its contract. */
-export const kernels = {
-  adamW: [adamWUpdate, sumSquaresForward],
-  attention: [attentionForward, attentionBackward],
-  contrastive: [contrastiveForward, contrastiveBackward],
-  diffAttention: [diffAttentionForward, diffAttentionBackward],
-  gatherRows: [gatherRowsForward, gatherRowsBackward],
-  gelu: [geluForward, geluBackward],
-  l2Normalize: [l2NormalizeForward, l2NormalizeBackward],
-  layerNorm: [layerNormForward, layerNormBackward],
-  matmul: [linearForward],
-  patchify: [patchifyForward],
-  quickGelu: [quickGeluForward, quickGeluBackward],
-  rmsNorm: [rmsNormForward, rmsNormBackward],
-  softmax: [softmaxForward, softmaxBackward]
-} as const
+/** The kernels that a backend may bring, by operation: names only, the contract is each `Fused` value's docstring. */
+export const kernels: Readonly<Record<string, ReadonlyArray<string>>> = {
+  adamW: [adamWUpdate.name, sumSquaresForward.name],
+  attention: [attentionForward.name, attentionBackward.name],
+  contrastive: [contrastiveForward.name, contrastiveBackward.name],
+  diffAttention: [diffAttentionForward.name, diffAttentionBackward.name],
+  gatherRows: [gatherRowsForward.name, gatherRowsBackward.name],
+  gelu: [geluForward.name, geluBackward.name],
+  l2Normalize: [l2NormalizeForward.name, l2NormalizeBackward.name],
+  layerNorm: [layerNormForward.name, layerNormBackward.name],
+  matmul: [linearForward.name],
+  patchify: [patchifyForward.name],
+  quickGelu: [quickGeluForward.name, quickGeluBackward.name],
+  rmsNorm: [rmsNormForward.name, rmsNormBackward.name],
+  softmax: [softmaxForward.name, softmaxBackward.name]
+}

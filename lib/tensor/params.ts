@@ -1,7 +1,10 @@
 import type { Value } from "./value.ts"
 
-/** A tree of parameters: values at the leaves, records and arrays above them. */
-export type Params = Value | { readonly [name: string]: Params } | ReadonlyArray<Params>
+/**
+ * A tree of parameters: values at the leaves, records and arrays above them. The bound is wide because interfaces have no
+ * index signature; a model's own parameter type says exactly what is in it.
+ */
+export type Params = object
 
 /** A leaf with its path, names and indices joined by dots: `visual.blocks.0.attn.lambda.q1`. */
 export interface NamedLeaf {
@@ -11,12 +14,13 @@ export interface NamedLeaf {
 
 const isLeaf = (tree: Params): tree is Value => "tensor" in tree && "node" in tree
 
-const join = (path: string, name: string | number): string => path === "" ? `${name}` : `${path}.${name}`
+const childrenOf = (tree: Params): ReadonlyArray<[string, Params]> => Object.entries(tree)
+
+const join = (path: string, name: string): string => path === "" ? name : `${path}.${name}`
 
 const visit = (tree: Params, path: string, out: Array<NamedLeaf>): void => {
   if (isLeaf(tree)) out.push({ path, value: tree })
-  else if (Array.isArray(tree)) tree.forEach((child: Params, i) => visit(child, join(path, i), out))
-  else for (const [name, child] of Object.entries<Params>(tree)) visit(child, join(path, name), out)
+  else for (const [name, child] of childrenOf(tree)) visit(child, join(path, name), out)
 }
 
 /** All leaves in the order of the tree's own keys; the order is part of a checkpoint's identity. */
@@ -28,10 +32,10 @@ export const leavesOf = (tree: Params): ReadonlyArray<NamedLeaf> => {
 
 const rebuild = (tree: Params, path: string, make: (value: Value, path: string) => Value): Params => {
   if (isLeaf(tree)) return make(tree, path)
-  if (Array.isArray(tree)) return tree.map((child: Params, i) => rebuild(child, join(path, i), make))
-  return Object.fromEntries(
-    Object.entries<Params>(tree).map(([name, child]) => [name, rebuild(child, join(path, name), make)])
-  )
+  const children = childrenOf(tree).map((
+    [name, child]
+  ): [string, Params] => [name, rebuild(child, join(path, name), make)])
+  return Array.isArray(tree) ? children.map(([, child]) => child) : Object.fromEntries(children)
 }
 
 /** A tree of the same structure whose leaves are `make(leaf, path)`. */

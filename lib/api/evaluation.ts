@@ -1,0 +1,37 @@
+import type { Effect } from "effect"
+import type { Dataset, LabelledDataset } from "./dataset.ts"
+import type { ImageLabel, RgbImage } from "./sample.ts"
+
+/** Embeddings of pictures or texts: [n, E] row-major, not normalised. */
+export interface EmbeddingMatrix {
+  readonly rows: number
+  readonly columns: number
+  readonly data: Float32Array
+}
+
+/** Both towers of a trained model, as functions from samples to embeddings; batching is theirs. */
+export interface Encoders<E = never> {
+  readonly embedDim: number
+  readonly encodeImages: (images: ReadonlyArray<RgbImage>) => Effect.Effect<EmbeddingMatrix, E>
+  readonly encodeTexts: (texts: ReadonlyArray<string>) => Effect.Effect<EmbeddingMatrix, E>
+}
+
+/** A result and the claim it answers: metrics as fractions with the chance level beside each. */
+export interface Evaluation {
+  readonly protocol: string
+  readonly dataset: string
+  /** How many queries were scored. */
+  readonly n: number
+  readonly metrics: Readonly<Record<string, number>>
+  /** The value of each metric for a random guess. */
+  readonly chance: Readonly<Record<string, number>>
+}
+
+/** What an evaluator of samples S reads: labelled pictures come with their class names and templates. */
+export type DatasetFor<S, E, R> = S extends ImageLabel ? LabelledDataset<S, E, R> : Dataset<S, E, R>
+
+/** A protocol: asks the encoders about a data set of samples S and gives a result with its claim. */
+export interface Evaluator<S, Result extends Evaluation> {
+  readonly name: string
+  readonly run: <E, DE, R>(encoders: Encoders<E>, dataset: DatasetFor<S, DE, R>) => Effect.Effect<Result, E | DE, R>
+}

@@ -1,0 +1,15 @@
+export type { Cursor, Dataset, EpochPlan, LabelledDataset } from "./dataset.ts"
+export type { TaggedErrorClass } from "./errors.ts"
+export type { DatasetFor, EmbeddingMatrix, Encoders, Evaluation, Evaluator } from "./evaluation.ts"
+export type {
+  DualEncoder,
+  Embeddings,
+  ImageInput,
+  ImageTextBatch,
+  Model,
+  TextInput,
+  Trained,
+  Transform
+} from "./model.ts"
+export type { ImageLabel, ImageText, RgbImage } from "./sample.ts"
+export type { GradientTransform, Loss, Optimizer, Schedule } from "./training.ts"

@@ -1,0 +1,207 @@
+import * as tf from "@tensorflow/tfjs-core"
+import type { Tensor } from "@tensorflow/tfjs-core"
+import type { DualEncoder, ImageTextBatch, Transform } from "../api/index.ts"
+import type { Attention, DiffAttention, SpecTree } from "../nn/index.ts"
+import { attention, countSpecs, diffAttention, initialize, lambdaOf } from "../nn/index.ts"
+import * as ops from "../ops/index.ts"
+import type { Params, Value } from "../tensor/index.ts"
+import { headDimOf, ShapeError } from "../tensor/index.ts"
+import type { ClipConfig, ClipKind } from "./config.ts"
+import { lambdaInitOf } from "./config.ts"
+import type { ClipParams, ParamsOf } from "./params.ts"
+import type { AttentionSpecs } from "./specs.ts"
+import { attentionSpecs, clipSpecs, diffAttentionSpecs } from "./specs.ts"
+import type { Attend, TowerTrace } from "./towers.ts"
+import { runText, runVision } from "./towers.ts"
+
+/** Both towers' traces: for goldens, and for looking inside. */
+export interface ClipTrace {
+  readonly vision: TowerTrace
+  readonly text: TowerTrace
+  readonly imageEmbed: Value
+  readonly textEmbed: Value
+}
+
+/** A CLIP-like model as a value: settings, parameter specs, and pure functions. */
+export interface Clip<P extends Params> extends DualEncoder<P> {
+  readonly settings: ClipConfig
+  /** The parameters before they exist: shapes and initialisation. */
+  readonly specs: SpecTree<P>
+  /** How many numbers the parameters hold; computed from the specs, nothing is allocated. */
+  readonly numParameters: number
+  /** Every stage of both towers. */
+  readonly trace: (params: P, batch: ImageTextBatch) => ClipTrace
+}
+
+/** Where text is cut and which rows of the vocabulary the model has, and the picture's statistics. */
+export interface ClipInput {
+  readonly truncate?: "asPublished" | "keepEot"
+  readonly tokenTable?: ReadonlyArray<number>
+}
+
+interface TowerAttention<A> {
+  readonly specs: AttentionSpecs<A>
+  readonly attend: (layer: number) => Attend<A>
+  readonly lambdas: (name: string, p: A, layer: number) => Readonly<Record<string, Value>>
+}
+
+const plain = (numHeads: number, mask: "none" | "causal"): TowerAttention<Attention> => ({
+  specs: attentionSpecs,
+  attend: () => attention({ numHeads, mask }),
+  lambdas: () => ({})
+})
+
+const differential = (
+  numHeads: number,
+  mask: "none" | "causal",
+  lambdaInit: ClipConfig["lambdaInit"]
+): TowerAttention<DiffAttention> => ({
+  specs: diffAttentionSpecs,
+  attend: (layer) => diffAttention({ numHeads, mask, lambdaInit: lambdaInitOf(lambdaInit, layer) }),
+  lambdas: (name, p, layer) => ({ [name]: lambdaOf(lambdaInitOf(lambdaInit, layer))(p.lambda) })
+})
+
+/** ImageNet's statistics, which the published training used (REFERENCE 4.4), not CLIP's. */
+const IMAGENET = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] } as const
+
+const checkConfig = (name: string, config: ClipConfig): void => {
+  const { kind, vision, text, imageSize, patchSize, vocabSize, contextLength, embedDim } = config
+  const sizes = {
+    imageSize,
+    patchSize,
+    vocabSize,
+    contextLength,
+    embedDim,
+    visionWidth: vision.width,
+    textWidth: text.width
+  }
+  for (const [field, size] of Object.entries(sizes)) {
+    if (!Number.isInteger(size) || size < 1) throw new ShapeError(name, `a whole ${field} above 0`, `${size}`)
+  }
+  if (imageSize % patchSize !== 0) {
+    throw new ShapeError(name, `an image size that is a multiple of the patch size ${patchSize}`, `${imageSize}`)
+  }
+  headDimOf(`${name} vision`, vision.width, vision.numHeads, kind !== "clip")
+  headDimOf(`${name} text`, text.width, text.numHeads, kind === "diffClip" || kind === "diffClipStar")
+}
+
+const assemble = <VA, TA>(
+  name: string,
+  settings: ClipConfig,
+  vision: TowerAttention<VA>,
+  text: TowerAttention<TA>,
+  input: ClipInput
+): Clip<ClipParams<VA, TA>> => {
+  checkConfig(name, settings)
+  const specs = clipSpecs(settings, vision.specs, text.specs)
+  const traceImage = (p: ClipParams<VA, TA>, images: Tensor): TowerTrace =>
+    runVision(settings, vision.attend, p.visual, images)
+  const traceText = (p: ClipParams<VA, TA>, tokens: Tensor): TowerTrace =>
+    runText(settings, text.attend, p.text, tokens, (flat) => tf.tensor1d([...flat], "int32"))
+  const encodeImage = (p: ClipParams<VA, TA>, images: Tensor): Value =>
+    ops.matmul(traceImage(p, images).pooled, p.imageProjection) // [B, Dv] -> [B, E]
+  const encodeText = (p: ClipParams<VA, TA>, tokens: Tensor): Value =>
+    ops.matmul(traceText(p, tokens).pooled, p.textProjection) // [B, Dt] -> [B, E]
+  const transform: Transform<ImageTextBatch> = {
+    image: { size: settings.imageSize, ...IMAGENET },
+    text: {
+      contextLength: settings.contextLength,
+      vocabSize: settings.vocabSize,
+      truncate: input.truncate ?? "asPublished",
+      ...(input.tokenTable === undefined ? {} : { tokenTable: input.tokenTable })
+    }
+  }
+  return {
+    name,
+    config: { ...settings, truncate: transform.text.truncate, tokenTable: input.tokenTable ?? null },
+    settings,
+    specs,
+    numParameters: countSpecs<ClipParams<VA, TA>>(specs),
+    embedDim: settings.embedDim,
+    transform,
+    init: (key) => initialize<ClipParams<VA, TA>>(specs, key),
+    encodeImage,
+    encodeText,
+    logitScale: (p) => p.logitScale,
+    apply: (p, { images, tokens }) => ({
+      imageEmbed: encodeImage(p, images),
+      textEmbed: encodeText(p, tokens),
+      logitScale: p.logitScale
+    }),
+    trace: (p, { images, tokens }) => {
+      const traces = { vision: traceImage(p, images), text: traceText(p, tokens) }
+      return {
+        ...traces,
+        imageEmbed: ops.matmul(traces.vision.pooled, p.imageProjection),
+        textEmbed: ops.matmul(traces.text.pooled, p.textProjection)
+      }
+    },
+    lambdas: (p) =>
+      Object.assign(
+        {},
+        ...p.visual.blocks.map((block, i) => vision.lambdas(`visual.${i}`, block.attn, i)),
+        ...p.text.blocks.map((block, i) => text.lambdas(`text.${i}`, block.attn, i))
+      )
+  }
+}
+
+/** A model for each kind, with the parameter tree that belongs to it. */
+export type ClipOf<K extends ClipKind> = Clip<ParamsOf[K]>
+
+const makers = {
+  clip: (name, config, input) =>
+    assemble(name, config, plain(config.vision.numHeads, "none"), plain(config.text.numHeads, "causal"), input),
+  diffClip: (name, config, input) => bothDifferential(name, config, input),
+  diffClipStar: (name, config, input) => bothDifferential(name, config, input),
+  diffClipVision: (name, config, input) =>
+    assemble(
+      name,
+      config,
+      differential(config.vision.numHeads, "none", config.lambdaInit),
+      plain(config.text.numHeads, "causal"),
+      input
+    )
+} satisfies { readonly [K in ClipKind]: (name: string, config: ClipConfig, input: ClipInput) => ClipOf<K> }
+
+const bothDifferential = (name: string, config: ClipConfig, input: ClipInput): ClipOf<"diffClip"> =>
+  assemble(
+    name,
+    config,
+    differential(config.vision.numHeads, "none", config.lambdaInit),
+    differential(config.text.numHeads, "causal", config.lambdaInit),
+    input
+  )
+
+/** The baseline CLIP of any size. Throws ShapeError where the sizes do not fit each other. */
+export const makeClip = (name: string, config: Omit<ClipConfig, "kind" | "lambdaInit">, input: ClipInput = {}): ClipOf<
+  "clip"
+> => makers.clip(name, { ...config, kind: "clip", lambdaInit: 0.8 }, input)
+
+/** DiffCLIP of any size: differential attention in both towers, lambdaInit 0.8 unless given. */
+export const makeDiffClip = (
+  name: string,
+  config: Omit<ClipConfig, "kind" | "lambdaInit"> & { readonly lambdaInit?: number },
+  input: ClipInput = {}
+): ClipOf<"diffClip"> => makers.diffClip(name, { lambdaInit: 0.8, ...config, kind: "diffClip" }, input)
+
+/** DiffCLIP* of any size: lambdaInit depends on the layer. */
+export const makeDiffClipStar = (
+  name: string,
+  config: Omit<ClipConfig, "kind" | "lambdaInit">,
+  input: ClipInput = {}
+): ClipOf<"diffClipStar"> => makers.diffClipStar(name, { ...config, kind: "diffClipStar", lambdaInit: "depth" }, input)
+
+/** DiffCLIP-dagger of any size: differential attention in the vision tower only. */
+export const makeDiffClipVision = (
+  name: string,
+  config: Omit<ClipConfig, "kind" | "lambdaInit"> & { readonly lambdaInit?: number },
+  input: ClipInput = {}
+): ClipOf<"diffClipVision"> =>
+  makers.diffClipVision(name, { lambdaInit: 0.8, ...config, kind: "diffClipVision" }, input)
+
+/** A model of a kind that is known only at run time, from a stored configuration. */
+export const clipFromConfig = (
+  name: string,
+  config: ClipConfig,
+  input: ClipInput = {}
+): ClipOf<"clip"> | ClipOf<"diffClip"> | ClipOf<"diffClipVision"> => makers[config.kind](name, config, input)

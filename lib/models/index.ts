@@ -1,0 +1,16 @@
+export type { Clip, ClipInput, ClipOf, ClipTrace } from "./clip.ts"
+export { clipFromConfig, makeClip, makeDiffClip, makeDiffClipStar, makeDiffClipVision } from "./clip.ts"
+export type { ClipConfig, ClipKind, TowerConfig } from "./config.ts"
+export { lambdaInitOf, layerNormEps, numImageTokens } from "./config.ts"
+export type {
+  ClipParams,
+  DiffClipParams,
+  DiffClipVisionParams,
+  ParamsOf,
+  PlainClipParams,
+  TextTower,
+  VisionTower
+} from "./params.ts"
+export type { ClipSizes, VitName } from "./presets.ts"
+export { clip, diffClip, diffClipStar, diffClipVision, vit } from "./presets.ts"
+export type { TowerTrace } from "./towers.ts"

@@ -1,0 +1,97 @@
+import type { Tensor } from "@tensorflow/tfjs-core"
+import type { Block } from "../nn/index.ts"
+import { block, layerNorm } from "../nn/index.ts"
+import * as ops from "../ops/index.ts"
+import type { Value } from "../tensor/index.ts"
+import { checkShape, dims2, ShapeError, value } from "../tensor/index.ts"
+import type { ClipConfig } from "./config.ts"
+import { layerNormEps, numImageTokens } from "./config.ts"
+import type { TextTower, VisionTower } from "./params.ts"
+
+/** One layer's attention as a function of its parameters and its normalised input. */
+export type Attend<A> = (p: A, x: Value) => Value
+
+/** What a tower did on the way: block outputs [B, N, D], the final norm's output, and the pooled token [B, D]. */
+export interface TowerTrace {
+  readonly embedded: Value
+  readonly blocks: ReadonlyArray<Value>
+  readonly normed: Value
+  readonly pooled: Value
+}
+
+const runBlocks = <A>(
+  blocks: ReadonlyArray<Block<A>>,
+  attend: (layer: number) => Attend<A>,
+  activation: "gelu" | "quickGelu",
+  eps: number,
+  x: Value
+): ReadonlyArray<Value> => {
+  const outputs: Array<Value> = []
+  let current = x
+  blocks.forEach((p, layer) => {
+    current = block(attend(layer), activation, eps)(p, current)
+    outputs.push(current)
+  })
+  return outputs
+}
+
+/** images [B, 3, S, S] -> every stage of the image tower; the class token is pooled. Source: REFERENCE 2.2. */
+export const runVision = <A>(
+  config: ClipConfig,
+  attend: (layer: number) => Attend<A>,
+  p: VisionTower<A>,
+  images: Tensor
+): TowerTrace => {
+  const size = config.imageSize
+  checkShape("encodeImage", "images", images, [undefined, 3, size, size])
+  const d = config.vision.width
+  const b = images.shape[0] ?? 0
+  const eps = layerNormEps(config.kind, "vision")
+  const kernel = ops.reshape(p.patchEmbed.weight, [d, 3 * config.patchSize ** 2]) // [D, 3, p, p] -> [D, 3 p p]
+  const embedded = ops.linear(ops.patchify(value(images), config.patchSize), kernel, p.patchEmbed.bias) // [B, P, D]
+  const withClass = ops.concat([ops.repeatFirst(p.clsToken, b), embedded], 1) // [B, P, D] -> [B, N, D]
+  const blocks = runBlocks(p.blocks, attend, "gelu", eps, ops.add(withClass, p.posEmbed))
+  const last = blocks.at(-1) ?? withClass
+  // Only the class token is used, and layer norm works on each token alone: norm after the slice.
+  const cls = ops.reshape(ops.slice(last, 1, 0, 1), [b, d]) // [B, N, D] -> [B, D]
+  const pooled = layerNorm(eps)(p.norm, cls)
+  return { embedded, blocks, normed: pooled, pooled }
+}
+
+/** Position of the first maximum of each row of tokens [B, L]: the end-of-text token, or whatever id is largest. */
+export const poolPositions = (tokens: Tensor): ReadonlyArray<number> => {
+  const [b, l] = dims2("encodeText", "tokens", tokens)
+  const ids = tokens.dataSync()
+  return Array.from({ length: b }, (_, row) => {
+    let best = 0
+    for (let i = 1; i < l; i++) if ((ids[row * l + i] ?? 0) > (ids[row * l + best] ?? 0)) best = i
+    return best
+  })
+}
+
+/** tokens [B, L] int32 -> every stage of the text tower; pooled at the first maximum of the ids. Source: REFERENCE 2.2. */
+export const runText = <A>(
+  config: ClipConfig,
+  attend: (layer: number) => Attend<A>,
+  p: TextTower<A>,
+  tokens: Tensor,
+  poolIndex: (flat: ReadonlyArray<number>) => Tensor
+): TowerTrace => {
+  const l = config.contextLength
+  checkShape("encodeText", "tokens", tokens, [undefined, l])
+  if (tokens.dtype !== "int32") throw new ShapeError("encodeText", "int32 tokens", `${tokens.dtype} tokens`)
+  const b = tokens.shape[0] ?? 0
+  const d = config.text.width
+  const eps = layerNormEps(config.kind, "text")
+  const embedded = ops.add(ops.gatherRows(p.tokenEmbed, tokens), p.posEmbed) // [B, L, D]
+  const blocks = runBlocks(p.blocks, attend, "quickGelu", eps, embedded)
+  const last = blocks.at(-1) ?? embedded
+  const normed = layerNorm(eps)(p.norm, last)
+  const flat = poolPositions(tokens).map((position, row) => row * l + position)
+  const pooled = ops.gatherRows(ops.reshape(normed, [b * l, d]), poolIndex(flat)) // [B L, D] -> [B, D]
+  return { embedded, blocks, normed, pooled }
+}
+
+/** The number of image tokens must match the stored positions; ShapeError says what a checkpoint expects. */
+export const checkImageTokens = (config: ClipConfig, posEmbed: Value): void =>
+  checkShape("encodeImage", "posEmbed", posEmbed.tensor, [1, numImageTokens(config), config.vision.width])

@@ -3,8 +3,8 @@ import type { Embeddings } from "./model.ts"
 
 /** A step of an optimizer chain: pure functions over trees, with all state visible. */
 export interface GradientTransform<P extends Params, S> {
-  readonly init: (params: P) => S
-  readonly update: (grads: P, state: S, params: P) => readonly [updates: P, state: S]
+  init(params: P): S
+  update(grads: P, state: S, params: P): readonly [updates: P, state: S]
 }
 
 /**
@@ -12,8 +12,8 @@ export interface GradientTransform<P extends Params, S> {
  * them again.
  */
 export interface Optimizer<P extends Params, S> {
-  readonly init: (params: P) => S
-  readonly update: (grads: P, state: S, params: P, lr: number) => readonly [params: P, state: S]
+  init(params: P): S
+  update(grads: P, state: S, params: P, lr: number): readonly [params: P, state: S]
 }
 
 /** The learning rate of a step, counted from 0. */

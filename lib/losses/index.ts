@@ -1,0 +1,2 @@
+export type { AsPublishedOptions } from "./contrastive.ts"
+export { contrastive, groupLosses } from "./contrastive.ts"

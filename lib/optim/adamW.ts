@@ -1,0 +1,63 @@
+import * as tf from "@tensorflow/tfjs-core"
+import type { Optimizer } from "../api/index.ts"
+import * as ops from "../ops/index.ts"
+import type { Params, Value } from "../tensor/index.ts"
+import { leavesOf, mapParams, value } from "../tensor/index.ts"
+
+/** State of AdamW: updates so far and both moments, shaped like the parameters. */
+export interface AdamWState<P extends Params> {
+  readonly step: number
+  readonly mu: P
+  readonly nu: P
+}
+
+/** Which parameters decay; the default is the published rule on the tree. */
+export interface AdamWOptions {
+  /** Default 0.9. */
+  readonly beta1?: number
+  /** Default 0.98. */
+  readonly beta2?: number
+  /** Default 1e-8. */
+  readonly eps?: number
+  /** Decoupled, multiplied by the current rate. Default 0.5. */
+  readonly weightDecay?: number
+  readonly isDecayed?: (leaf: Value, path: string) => boolean
+}
+
+/** Matrices and larger decay: equal to the published rule by names in all four models (GOLDENS 5). */
+export const isMatrix = (leaf: Value): boolean => leaf.tensor.shape.length >= 2
+
+/**
+ * AdamW, fused: decay, moments and step in one pass. Consumes gradients, parameters and state. Source: Loshchilov and
+ * Hutter 2019; settings of the paper's recipe (REFERENCE 4.2).
+ */
+export const adamW = <P extends Params>(
+  { beta1 = 0.9, beta2 = 0.98, eps = 1e-8, weightDecay = 0.5, isDecayed = isMatrix }: AdamWOptions = {}
+): Optimizer<P, AdamWState<P>> => ({
+  init: (params) => ({ step: 0, mu: zerosLike(params), nu: zerosLike(params) }),
+  update: (grads, state, params, lr) => {
+    const step = state.step + 1
+    const [g, m, v] = [grads, state.mu, state.nu].map((tree) => new Map(leavesOf(tree).map((l) => [l.path, l.value])))
+    const mu = new Map<string, Value>()
+    const nu = new Map<string, Value>()
+    const updated = mapParams(params, (parameter, path) => {
+      const parts = { g: g?.get(path)?.tensor, m: m?.get(path)?.tensor, v: v?.get(path)?.tensor }
+      if (parts.g === undefined || parts.m === undefined || parts.v === undefined) {
+        throw new Error(`adamW: gradients or state have no leaf at ${path}`)
+      }
+      const decay = isDecayed(parameter, path) ? weightDecay : 0
+      const attrs = { lr, beta1, beta2, eps, weightDecay: decay, step }
+      const next = ops.adamW(parameter.tensor, parts.g, parts.m, parts.v, attrs)
+      parts.g.dispose()
+      mu.set(path, value(next.m))
+      nu.set(path, value(next.v))
+      return value(next.p)
+    })
+    const stateOf = (leaves: ReadonlyMap<string, Value>): P =>
+      mapParams(updated, (parameter, path) => leaves.get(path) ?? parameter)
+    return [updated, { step, mu: stateOf(mu), nu: stateOf(nu) }]
+  }
+})
+
+const zerosLike = <P extends Params>(params: P): P =>
+  mapParams(params, (parameter) => value(tf.keep(tf.zerosLike(parameter.tensor))))

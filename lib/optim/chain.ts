@@ -1,0 +1,115 @@
+import * as tf from "@tensorflow/tfjs-core"
+import type { GradientTransform, Optimizer } from "../api/index.ts"
+import * as ops from "../ops/index.ts"
+import type { Params, Value } from "../tensor/index.ts"
+import { disposeParams, leavesOf, mapParams, value, zipParams } from "../tensor/index.ts"
+
+/** The L2 norm of a whole tree, read back to the host. */
+export const globalNorm = (tree: Params): number =>
+  Math.sqrt(leavesOf(tree).reduce((total, leaf) => total + ops.sumSquares(leaf.value.tensor), 0))
+
+const own = (make: () => tf.Tensor): Value => value(tf.keep(tf.tidy(make)))
+
+/** Scales the whole gradient down to `maxNorm` where its norm is larger. Consumes the gradients. */
+export const clipByGlobalNorm = <P extends Params>(maxNorm: number): GradientTransform<P, null> => ({
+  init: () => null,
+  update: (grads) => {
+    const factor = Math.min(1, maxNorm / (globalNorm(grads) + 1e-6))
+    const clipped = mapParams(grads, (grad) => own(() => tf.mul(grad.tensor, factor)))
+    disposeParams(grads)
+    return [clipped, null]
+  }
+})
+
+/** Adds `weightDecay` times the parameter where `isDecayed` says so. Consumes the gradients. */
+export const decayWeights = <P extends Params>(
+  weightDecay: number,
+  isDecayed: (leaf: Value, path: string) => boolean
+): GradientTransform<P, null> => ({
+  init: () => null,
+  update: (grads, _, params) => {
+    const decayed = zipParams(
+      grads,
+      params,
+      (grad, parameter, path) =>
+        own(() =>
+          isDecayed(parameter, path) ?
+            tf.add(grad.tensor, tf.mul(parameter.tensor, weightDecay)) :
+            tf.clone(grad.tensor)
+        )
+    )
+    disposeParams(grads)
+    return [decayed, null]
+  }
+})
+
+/** State of `scaleByAdam`. */
+export interface AdamState<P extends Params> {
+  readonly step: number
+  readonly mu: P
+  readonly nu: P
+}
+
+/** Settings of `scaleByAdam`: decay rates per step, eps in gradient units. */
+export interface AdamOptions {
+  readonly beta1: number
+  readonly beta2: number
+  readonly eps: number
+}
+
+/** Divides bias-corrected mean gradients by their root mean square. Source: Kingma and Ba 2015, algorithm 1. */
+export const scaleByAdam = <P extends Params>(
+  { beta1, beta2, eps }: AdamOptions
+): GradientTransform<P, AdamState<P>> => {
+  const zeros = (params: P): P => mapParams(params, (parameter) => own(() => tf.zerosLike(parameter.tensor)))
+  const blend = (grads: P, moment: P, rate: number, power: (g: tf.Tensor) => tf.Tensor): P => {
+    const blended = zipParams(
+      moment,
+      grads,
+      (old, grad) => own(() => tf.add(tf.mul(old.tensor, rate), tf.mul(power(grad.tensor), 1 - rate)))
+    )
+    disposeParams(moment)
+    return blended
+  }
+  return {
+    init: (params) => ({ step: 0, mu: zeros(params), nu: zeros(params) }),
+    update: (grads, state) => {
+      const step = state.step + 1
+      const mu = blend(grads, state.mu, beta1, (g) => g)
+      const nu = blend(grads, state.nu, beta2, (g) => tf.square(g))
+      const updates = zipParams(mu, nu, (m, v) =>
+        own(() => {
+          const denominator = tf.add(tf.div(tf.sqrt(v.tensor), Math.sqrt(1 - beta2 ** step)), eps)
+          return tf.div(tf.div(m.tensor, 1 - beta1 ** step), denominator)
+        }))
+      disposeParams(grads)
+      return [updates, { step, mu, nu }]
+    }
+  }
+}
+
+/**
+ * An optimizer from transforms applied one after the other: params - lr * updates. The schedule stays outside; `adamW`
+ * is the fused form of `chain(scaleByAdam, decayWeights)`.
+ */
+export const chain = <P extends Params>(
+  ...transforms: ReadonlyArray<GradientTransform<P, unknown>>
+): Optimizer<P, ReadonlyArray<unknown>> => ({
+  init: (params) => transforms.map((transform) => transform.init(params)),
+  update: (grads, state, params, lr) => {
+    let updates = grads
+    const next = transforms.map((transform, i) => {
+      const [out, transformed] = transform.update(updates, state[i], params)
+      updates = out
+      return transformed
+    })
+    const moved = zipParams(
+      params,
+      updates,
+      (parameter, update) => own(() => tf.sub(parameter.tensor, tf.mul(update.tensor, lr)))
+    )
+    disposeParams(updates)
+    disposeParams(params)
+    return [moved, next]
+  }
+})

@@ -1,3 +1,4 @@
+import { mergeByHeap } from "./mergeByHeap.ts"
 import { merges } from "./merges.generated.ts"
 
 /** The printable characters that bytes 0-255 are written as in the vocabulary, in the order of token ids. */
@@ -71,13 +72,15 @@ const theVocabulary = (): Vocabulary => vocabulary ??= readVocabulary()
 
 const utf8 = new TextEncoder()
 
+type MergedOf = (left: number, right: number) => number | undefined
+
 /** Merges, again and again, every occurrence of the earliest pair that is present, from left to right. */
-const applyMerges = (symbols: Array<number>, mergedOf: ReadonlyMap<number, number>): Array<number> => {
+export const mergeByPasses = (symbols: ReadonlyArray<number>, mergedOf: MergedOf): ReadonlyArray<number> => {
   let word = symbols
   while (word.length > 1) {
     let best = Infinity
     for (let index = 1; index < word.length; index++) {
-      const merged = mergedOf.get((word[index - 1] ?? 0) * vocabSize + (word[index] ?? 0))
+      const merged = mergedOf(word[index - 1] ?? 0, word[index] ?? 0)
       if (merged !== undefined && merged < best) best = merged
     }
     if (best === Infinity) return word
@@ -85,7 +88,7 @@ const applyMerges = (symbols: Array<number>, mergedOf: ReadonlyMap<number, numbe
     for (let index = 0; index < word.length; index++) {
       const left = word[index] ?? 0
       const right = word[index + 1]
-      if (right !== undefined && mergedOf.get(left * vocabSize + right) === best) {
+      if (right !== undefined && mergedOf(left, right) === best) {
         shorter.push(best)
         index++
       } else {
@@ -97,14 +100,20 @@ const applyMerges = (symbols: Array<number>, mergedOf: ReadonlyMap<number, numbe
   return word
 }
 
+/** The id of the token that two tokens merge into, if they do. */
+export const mergedId: MergedOf = (left, right) => theVocabulary().mergedOf.get(left * vocabSize + right)
+
+// Words of prose are merged faster by passes; a caption from outside may hold a "word" of any length.
+const longestForPasses = 64
+
 /** Token ids of one piece of text that the pattern of the tokenizer has cut out; its last byte ends the word. */
 export const mergeWord = (word: string): ReadonlyArray<number> => {
-  const { bytes, mergedOf } = theVocabulary()
+  const { bytes } = theVocabulary()
   const symbols = Array.from(utf8.encode(word), (byte) => bytes.idOfByte[byte] ?? 0)
   const last = symbols.pop()
   if (last === undefined) return []
   symbols.push(last + 256)
-  return applyMerges(symbols, mergedOf)
+  return (symbols.length > longestForPasses ? mergeByHeap : mergeByPasses)(symbols, mergedId)
 }
 
 const fromUtf8 = new TextDecoder("utf-8", { ignoreBOM: true })

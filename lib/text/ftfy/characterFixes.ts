@@ -45,12 +45,17 @@ export const fixLineBreaks = (text: string): string => text.replace(/\r\n|[\r\u2
 /** Surrogates without partner as U+FFFD; a string of UTF-16 units holds pairs as the character they mean already. */
 export const fixSurrogates = (text: string): string => text.toWellFormed()
 
+// deno-lint-ignore no-control-regex -- a control is what it looks for
+const terminalEscape = /\x1b\[[\p{Nd};]*[a-zA-Z]/gu
+
 /** Takes out colour and cursor sequences of terminals: ESC [ digits and semicolons, one letter. */
-export const removeTerminalEscapes = (text: string): string => text.replace(/\x1b\[[\p{Nd};]*[a-zA-Z]/gu, "")
+export const removeTerminalEscapes = (text: string): string => text.replace(terminalEscape, "")
+
+// deno-lint-ignore no-control-regex -- likewise
+const strayControl = /[\0-\x08\x0b\x0e-\x1f\x7f\u206a-\u206f\ufeff\ufff9-\ufffc]/g
 
 /**
  * Takes out controls that nobody means: C0 without tab, line feed, form feed and carriage return; DEL; deprecated Arabic
  * ones, U+206A-206F; byte-order marks; interlinear annotation and object replacement, U+FFF9-FFFC.
  */
-export const removeControlChars = (text: string): string =>
-  text.replace(/[\0-\x08\x0b\x0e-\x1f\x7f\u206a-\u206f\ufeff\ufff9-\ufffc]/g, "")
+export const removeControlChars = (text: string): string => text.replace(strayControl, "")

@@ -4,11 +4,27 @@ import { latinLikePages } from "./codePages.ts"
 const fromHex = (ranges: string): string =>
   ranges.split(" ").map((range) => range.split("-").map((point) => `\\u{${point}}`).join("-")).join("")
 
+type Role =
+  | "common"
+  | "c1"
+  | "bad"
+  | "law"
+  | "currency"
+  | "opening"
+  | "closing"
+  | "numeric"
+  | "faces"
+  | "upper"
+  | "lower"
+  | "upperCommon"
+  | "lowerCommon"
+  | "box"
+
 /**
  * The characters that misread UTF-8 consists of, by the role they play in honest text. Bodies of regular-expression
  * classes for the flag `u`; a set may share characters with another. Source: the heuristic of ftfy 6.
  */
-export const roles = {
+export const roles: Readonly<Record<Role, string>> = {
   /** Seen everywhere; no evidence by themselves: no-break space, soft hyphen, dashes, ellipsis, right single quote. */
   common: fromHex("a0 ad b4 b7 2013-2015 2019 2026"),
   /** C1 controls, which nobody writes. */
@@ -38,7 +54,7 @@ export const roles = {
   upperCommon: fromHex("de 386 388-38a 38c 38e-38f 391-3ab 401-42f"),
   lowerCommon: fromHex("3ac-3c9 430-45f"),
   box: fromHex("2502 250c 2510 2518 251c 2524 252c 253c 2550-256c 2580 2584 2588 258c 2590-2593")
-} as const
+}
 
 /** Every character that one of the Latin-like encodings has at one of these bytes. */
 const charactersOf = (first: number, last: number): ReadonlySet<string> => {
@@ -57,11 +73,13 @@ const continuation = charactersOf(0x80, 0xbf)
 // Punctuation that also stands for itself right before a misread sequence.
 const freeStanding = new Set("–—―‘’‚“”„•…")
 
+type Lead = "ofTwo" | "ofThree" | "ofFour" | "continuation" | "strictContinuation"
+
 /** What UTF-8 bytes look like when read in a Latin-like encoding; a space may stand for the no-break space, byte A0. */
-export const leads = {
+export const leads: Readonly<Record<Lead, string>> = {
   ofTwo: classBody(charactersOf(0xc2, 0xdf)),
   ofThree: classBody(charactersOf(0xe0, 0xef)),
   ofFour: classBody(new Set([...charactersOf(0xf0, 0xf0), ...charactersOf(0xf3, 0xf3)])),
   continuation: classBody(continuation) + " ",
   strictContinuation: classBody([...continuation].filter((char) => !freeStanding.has(char)))
-} as const
+}

@@ -45,9 +45,10 @@ export const isPlain = (text: string): boolean => plain.test(text)
 /**
  * Repairs text: misread encodings, HTML references, ligatures, character widths, curly quotes, line breaks, surrogates,
  * terminal escapes, control characters; result in NFC. Line by line; references are replaced up to the first line that
- * holds a "<" (it may be markup) and not from there on. Source: ftfy 6.3.1 (Robyn Speer), `fix_text`, default
- * configuration, written anew from its documented behaviour. Deviation: lines longer than a million characters are not
- * cut into pieces, and characters are those of the runtime's version of Unicode.
+ * holds a "<" (it may be markup) and not from there on. Source: ftfy 6.3.1 (Robyn Speer, Apache License 2.0), `fix_text`
+ * in its default configuration: own code, written after reading that source, with its rules and character sets, since
+ * token ids depend on them. Deviation: lines longer than a million characters are not cut into pieces, and characters are
+ * those of the runtime's version of Unicode.
  */
 export const fixText = (text: string): string => {
   if (isPlain(text)) return text

@@ -1,0 +1,52 @@
+import * as tf from "@tensorflow/tfjs-core"
+import { Context, Effect } from "effect"
+import { KernelFailed, OutOfMemory } from "./cpu/errors.ts"
+import { BackendError } from "./errors.ts"
+
+/** Why a synchronous unit of tensor work did not end; other throws are defects (a ShapeError is the caller's mistake). */
+export type UnitError = BackendError | OutOfMemory | KernelFailed
+
+/** What an engine holds: bytes of tensors now and at most so far, and how many tensors there are. */
+export interface BackendMemory {
+  readonly bytesInUse: number
+  readonly peakBytes: number
+  readonly numTensors: number
+}
+
+/** The engine that tensors live on. */
+export interface BackendShape {
+  readonly name: string
+  /** Which arithmetic runs, e.g. `wasm-mul-add-4x8`: results repeat bit for bit on one path. Stored in checkpoints. */
+  readonly path: string
+  /** One line that says what was taken and why. */
+  readonly announcement: string
+  readonly threads: number
+  /**
+   * Runs one synchronous unit (a forward and backward pass, an update) on this engine. It is never interrupted in the
+   * middle; what it allocates and keeps is the caller's.
+   */
+  readonly sync: <A>(unit: () => A) => Effect.Effect<A, UnitError>
+  readonly memory: Effect.Effect<BackendMemory>
+}
+
+const BackendBase: Context.ServiceClass<Backend, "diffclip/Backend", BackendShape> = Context.Service<
+  Backend,
+  BackendShape
+>()("diffclip/Backend")
+
+/** The service that decides on which engine the tensors live. Layers: `cpu`, `auto`. */
+export class Backend extends BackendBase {}
+
+const isUnitError = (error: unknown): error is UnitError =>
+  error instanceof BackendError || error instanceof OutOfMemory || error instanceof KernelFailed
+
+/** `sync` for an engine that is registered with tfjs under `tfName`. */
+export const syncOn = (tfName: string): BackendShape["sync"] => (unit) =>
+  Effect.suspend(() => {
+    try {
+      if (tf.getBackend() !== tfName) tf.setBackend(tfName)
+      return Effect.succeed(unit())
+    } catch (error) {
+      return isUnitError(error) ? Effect.fail(error) : Effect.die(error)
+    }
+  })

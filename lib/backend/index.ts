@@ -1,0 +1,5 @@
+export type { BackendMemory, BackendShape, UnitError } from "./backend.ts"
+export { Backend } from "./backend.ts"
+export { BackendError, CanaryFailed, KernelFailed, OutOfMemory } from "./errors.ts"
+export type { BackendName, CpuOptions } from "./layers.ts"
+export { auto, backendNames, byName, cpu } from "./layers.ts"

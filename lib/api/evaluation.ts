@@ -30,8 +30,14 @@ export interface Evaluation {
 /** What an evaluator of samples S reads: labelled pictures come with their class names and templates. */
 export type DatasetFor<S, E, R> = S extends ImageLabel ? LabelledDataset<S, E, R> : Dataset<S, E, R>
 
-/** A protocol: asks the encoders about a data set of samples S and gives a result with its claim. */
-export interface Evaluator<S, Result extends Evaluation> {
+/**
+ * A protocol: asks the encoders about a data set of samples S and gives a result with its claim. `Err` is how the
+ * protocol itself can fail (nothing to score, embeddings that are not finite).
+ */
+export interface Evaluator<S, Result extends Evaluation, Err = never> {
   readonly name: string
-  readonly run: <E, DE, R>(encoders: Encoders<E>, dataset: DatasetFor<S, DE, R>) => Effect.Effect<Result, E | DE, R>
+  readonly run: <E, DE, R>(
+    encoders: Encoders<E>,
+    dataset: DatasetFor<S, DE, R>
+  ) => Effect.Effect<Result, E | DE | Err, R>
 }

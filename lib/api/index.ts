@@ -2,11 +2,13 @@ export type { Cursor, Dataset, EpochPlan, LabelledDataset } from "./dataset.ts"
 export type { TaggedErrorClass } from "./errors.ts"
 export type { DatasetFor, EmbeddingMatrix, Encoders, Evaluation, Evaluator } from "./evaluation.ts"
 export type {
+  AnyModel,
   DualEncoder,
   Embeddings,
   ImageInput,
   ImageTextBatch,
   Model,
+  ParamsOfModel,
   TextInput,
   Trained,
   Transform

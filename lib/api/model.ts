@@ -62,12 +62,22 @@ export interface DualEncoder<P extends Params> extends Model<P, ImageTextBatch, 
   readonly lambdas: (params: P) => Readonly<Record<string, Value>>
 }
 
+/** What any model has, whatever its parameters: for types that only pass a model along. */
+export interface AnyModel {
+  readonly name: string
+  readonly config: Readonly<Record<string, unknown>>
+}
+
+/** The parameter tree of a model. */
+export type ParamsOfModel<M extends AnyModel> = M extends { readonly init: (key: Key) => infer P } ? P : never
+
 declare const trained: unique symbol
 
 /** A model with weights that training, resuming or loading gave it. Nothing else can make one. */
-export interface Trained<M extends Model<never, never, unknown>> {
+export interface Trained<M extends AnyModel> {
   readonly model: M
-  readonly params: M extends Model<infer P, never, unknown> ? P : never
+  readonly params: ParamsOfModel<M>
+  /** Updates behind the weights. */
   readonly step: number
   readonly [trained]: true
 }

@@ -1,0 +1,205 @@
+import { Effect, Schema } from "effect"
+import { ConfigInvalid, invalid } from "./errors.ts"
+
+const PositiveInt: Schema.Codec<number> = Schema.Int.pipe(Schema.check(Schema.isGreaterThan(0)))
+const NonNegative: Schema.Codec<number> = Schema.Finite.pipe(Schema.check(Schema.isGreaterThanOrEqualTo(0)))
+const Positive: Schema.Codec<number> = Schema.Finite.pipe(Schema.check(Schema.isGreaterThan(0)))
+
+/** How long a run is: epochs of the data set, or a number of steps. */
+export type Length = { readonly epochs: number } | { readonly steps: number }
+
+/** How long the warm-up is: epochs, steps, or a share of the run. */
+export type Warmup = { readonly epochs: number } | { readonly steps: number } | { readonly fraction: number }
+
+/** Which gradient the contrastive loss has. */
+export type LossConfig =
+  | { readonly name: "exact" }
+  | { readonly name: "asPublished"; readonly worldSize: number }
+
+/** Everything about a training run that is not the model or the data, resolved. Stored in `config.json`. */
+export interface TrainConfig {
+  /** Seeds order, augmentation and initial weights. */
+  readonly seed: number
+  readonly length: Length
+  /** Pairs in one loss. */
+  readonly batchSize: number
+  /** Micro-batches whose gradients are added before an update; each has its own negatives. */
+  readonly updateFreq: number
+  readonly optimizer: {
+    readonly beta1: number
+    readonly beta2: number
+    readonly eps: number
+    readonly weightDecay: number
+  }
+  readonly schedule: {
+    readonly peak: number
+    readonly start: number
+    readonly end: number
+    readonly warmup: Warmup
+  }
+  readonly loss: LossConfig
+  /** Bounds of the logarithm of the logit scale after each update. */
+  readonly logitScaleClamp: readonly [number, number]
+  /** RandomResizedCrop: share of the area, and width over height. */
+  readonly augmentation: {
+    readonly scale: readonly [number, number]
+    readonly ratio: readonly [number, number]
+  }
+  readonly data: {
+    /** Samples that are shuffled together, and what a resume rereads at most. */
+    readonly windowSize: number
+    /** Batches that are prepared ahead. */
+    readonly prefetch: number
+  }
+  readonly checkpoint: {
+    /** Steps between checkpoints; the last step always writes one. */
+    readonly every: number
+  }
+  readonly log: {
+    /** Steps between lines of `log.jsonl`. */
+    readonly every: number
+  }
+}
+
+type DeepPartial<T> = T extends ReadonlyArray<unknown> ? T
+  : T extends object ? T extends Length | Warmup | LossConfig ? T : { readonly [K in keyof T]?: DeepPartial<T[K]> }
+  : T
+
+/** What a caller writes: any part of the record; the rest is the paper's recipe. */
+export type TrainConfigInput = DeepPartial<TrainConfig>
+
+/** The paper's recipe. Source: DiffCLIP section 4 and SynthCLIP; REFERENCE 4. */
+export const paperRecipe: TrainConfig = {
+  seed: 0,
+  length: { epochs: 40 },
+  batchSize: 4096,
+  updateFreq: 1,
+  optimizer: { beta1: 0.9, beta2: 0.98, eps: 1e-8, weightDecay: 0.5 },
+  schedule: { peak: 5e-4, start: 1e-6, end: 1e-5, warmup: { epochs: 1 } },
+  loss: { name: "exact" },
+  logitScaleClamp: [0, 4.6052],
+  augmentation: { scale: [0.5, 1], ratio: [3 / 4, 4 / 3] },
+  data: { windowSize: 8192, prefetch: 2 },
+  checkpoint: { every: 500 },
+  log: { every: 1 }
+}
+
+const LengthSchema: Schema.Codec<Length> = Schema.Union([
+  Schema.Struct({ epochs: PositiveInt }),
+  Schema.Struct({ steps: PositiveInt })
+])
+
+const WarmupSchema: Schema.Codec<Warmup> = Schema.Union([
+  Schema.Struct({ epochs: NonNegative }),
+  Schema.Struct({ steps: Schema.Int.pipe(Schema.check(Schema.isGreaterThanOrEqualTo(0))) }),
+  Schema.Struct({ fraction: NonNegative.pipe(Schema.check(Schema.isLessThan(1))) })
+])
+
+const LossSchema: Schema.Codec<LossConfig> = Schema.Union([
+  Schema.Struct({ name: Schema.Literal("exact") }),
+  Schema.Struct({ name: Schema.Literal("asPublished"), worldSize: PositiveInt })
+])
+
+const Rate: Schema.Codec<number> = NonNegative.pipe(Schema.check(Schema.isLessThan(1)))
+
+/** The one schema of a training run: the same from code, JSON file, flags and environment. Unknown keys fail. */
+export const TrainConfig: Schema.Codec<TrainConfig> = Schema.Struct({
+  seed: Schema.Int.pipe(Schema.check(Schema.isGreaterThanOrEqualTo(0))),
+  length: LengthSchema,
+  batchSize: PositiveInt,
+  updateFreq: PositiveInt,
+  optimizer: Schema.Struct({ beta1: Rate, beta2: Rate, eps: Positive, weightDecay: NonNegative }),
+  schedule: Schema.Struct({ peak: Positive, start: NonNegative, end: NonNegative, warmup: WarmupSchema }),
+  loss: LossSchema,
+  logitScaleClamp: Schema.Tuple([Schema.Finite, Schema.Finite]),
+  augmentation: Schema.Struct({
+    scale: Schema.Tuple([Positive, Positive]),
+    ratio: Schema.Tuple([Positive, Positive])
+  }),
+  data: Schema.Struct({ windowSize: PositiveInt, prefetch: PositiveInt }),
+  checkpoint: Schema.Struct({ every: PositiveInt }),
+  log: Schema.Struct({ every: PositiveInt })
+})
+
+const isRecord = (input: unknown): input is Readonly<Record<string, unknown>> =>
+  typeof input === "object" && input !== null && !Array.isArray(input)
+
+/** Fields that are one choice of several: a caller's choice replaces the default instead of mixing with it. */
+const choices: ReadonlySet<string> = new Set(["length", "warmup", "loss"])
+
+const overlay = (base: unknown, input: unknown, name: string): unknown => {
+  if (input === undefined) return base
+  if (!isRecord(base) || !isRecord(input) || choices.has(name)) return input
+  const names = new Set([...Object.keys(base), ...Object.keys(input)])
+  return Object.fromEntries([...names].map((key) => [key, overlay(base[key], input[key], key)]))
+}
+
+/** The issues of a schema error by path, for people. */
+const issuesOf = (message: string, input: unknown): ConfigInvalid["issues"] => {
+  const lines = message.split("\n")
+  const issues: Array<{ path: string; message: string }> = []
+  let text = ""
+  for (const line of lines) {
+    const at = /^\s*at (.*)$/.exec(line)
+    if (at === null) text = text === "" ? line.trim() : `${text} ${line.trim()}`
+    else {
+      const path = (at[1] ?? "").replaceAll(/\["?([^"\]]+)"?\]/g, ".$1").replace(/^\./, "")
+      const found = path.split(".").reduce((at: unknown, name) => (isRecord(at) ? at[name] : undefined), input)
+      issues.push({ path, message: found === undefined ? text : `${text}, found ${JSON.stringify(found)}` })
+      text = ""
+    }
+  }
+  if (text !== "") issues.push({ path: "", message: text })
+  return issues
+}
+
+/** Decodes what a caller wrote over a base record. All wrong fields are told at once, each with its path. */
+export const decodeTrainConfig = (
+  input: unknown,
+  base: TrainConfig = paperRecipe
+): Effect.Effect<TrainConfig, ConfigInvalid> => {
+  const merged = overlay(base, input, "")
+  return Schema.decodeUnknownEffect(TrainConfig)(merged, { errors: "all", onExcessProperty: "error" }).pipe(
+    Effect.mapError((error) => {
+      const issues = issuesOf(error.message, merged)
+      const text = issues.map(({ path, message }) => (path === "" ? message : `${path}: ${message}`)).join("; ")
+      return new ConfigInvalid({ issues, message: `the training configuration does not fit: ${text}` })
+    })
+  )
+}
+
+/** What the length and the warm-up come to for a data set. */
+export interface Plan {
+  readonly steps: number
+  readonly warmupSteps: number
+  readonly stepsPerEpoch: number | undefined
+}
+
+/** Steps from epochs and the number of samples; incomplete batches and accumulation groups are dropped. */
+export const planOf = (config: TrainConfig, numSamples: number | undefined): Effect.Effect<Plan, ConfigInvalid> =>
+  Effect.gen(function*() {
+    const perStep = config.batchSize * config.updateFreq
+    const stepsPerEpoch = numSamples === undefined ? undefined : Math.floor(numSamples / perStep)
+    if (stepsPerEpoch === 0) {
+      return yield* invalid(
+        "batchSize",
+        `expected at most the data set's ${numSamples} samples for one update, found ${perStep} (batchSize x updateFreq)`
+      )
+    }
+    const inSteps = (epochs: number, path: string): Effect.Effect<number, ConfigInvalid> =>
+      stepsPerEpoch === undefined
+        ? invalid(path, "expected steps: epochs cannot be counted, the data set does not say how many samples it has")
+        : Effect.succeed(Math.round(epochs * stepsPerEpoch))
+    const { length } = config
+    const { warmup } = config.schedule
+    const steps = "steps" in length ? length.steps : yield* inSteps(length.epochs, "length")
+    const warmupSteps = "steps" in warmup
+      ? warmup.steps
+      : "fraction" in warmup
+      ? Math.round(warmup.fraction * steps)
+      : yield* inSteps(warmup.epochs, "schedule.warmup")
+    if (warmupSteps >= steps) {
+      return yield* invalid("schedule.warmup", `expected less than the run's ${steps} steps, found ${warmupSteps}`)
+    }
+    return { steps, warmupSteps, stepsPerEpoch }
+  })

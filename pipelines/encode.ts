@@ -1,0 +1,85 @@
+import * as tf from "@tensorflow/tfjs-core"
+import type { ImageText, ImageTextBatch, RgbImage, TextInput, Transform } from "../lib/api/index.ts"
+import type { ImageTransform } from "../lib/image/index.ts"
+import { applyTransform } from "../lib/image/index.ts"
+import type { Key } from "../lib/tensor/index.ts"
+import { fold, integerBelow, uniformSequence } from "../lib/tensor/index.ts"
+import type { Tokenizer } from "../lib/text/index.ts"
+import { clipTokenizer, compactTokenizer } from "../lib/text/index.ts"
+import type { TrainConfig } from "./config.ts"
+
+/** A batch as typed arrays, before it becomes tensors: images [B, 3, S, S], tokens [B, L]. */
+export interface EncodedBatch {
+  readonly size: number
+  readonly images: Float32Array
+  readonly tokens: Int32Array
+}
+
+/** The tokenizer that a model's text input asks for. */
+export const tokenizerOf = ({ contextLength, truncate, tokenTable }: TextInput): Tokenizer => {
+  const base = clipTokenizer({ contextLength, truncate })
+  return tokenTable === undefined ? base : compactTokenizer(base, tokenTable)
+}
+
+/** The random crop of training, for a model's image input. */
+export const trainingTransform = <In>(
+  { image }: Transform<In>,
+  { scale, ratio }: TrainConfig["augmentation"]
+): ImageTransform => ({ kind: "randomResizedCrop", ...image, scale, ratio, filter: "bilinear" })
+
+/** Shorter side, then the middle: what every evaluation uses (REFERENCE 4.4). */
+export const evaluationTransform = <In>({ image }: Transform<In>): ImageTransform => ({
+  kind: "shorterSideCenterCrop",
+  ...image,
+  filter: "bilinear"
+})
+
+/** Pictures to [n, 3, S, S]; `key` gives the noise of each picture, from its own key. */
+export const encodePictures = (
+  transform: ImageTransform,
+  images: ReadonlyArray<RgbImage>,
+  noise: (index: number) => () => number
+): Float32Array => {
+  const length = 3 * transform.size * transform.size
+  const out = new Float32Array(images.length * length)
+  images.forEach((image, i) => applyTransform(transform, image, noise(i), out, i * length))
+  return out
+}
+
+/** For transforms that draw nothing. */
+export const noNoise = (): () => number => () => 0
+
+/**
+ * A training batch: each picture cropped by noise of (seed, epoch, its key), one of its captions drawn likewise.
+ * `key` is the run's root key.
+ */
+export const encodeTraining = (
+  transform: ImageTransform,
+  tokenizer: Tokenizer,
+  key: Key,
+  epoch: number,
+  samples: ReadonlyArray<ImageText>
+): EncodedBatch => ({
+  size: samples.length,
+  images: encodePictures(
+    transform,
+    samples.map((sample) => sample.image),
+    (i) => uniformSequence(fold(key, "augment", epoch, samples[i]?.key ?? ""))
+  ),
+  tokens: tokenizer.tokenize(samples.map(({ key: name, captions }) => {
+    const next = uniformSequence(fold(key, "caption", epoch, name))
+    return captions[integerBelow(next, captions.length)] ?? ""
+  }))
+})
+
+/** A batch on the engine in use; the caller owns both tensors. */
+export const batchTensors = <In>({ image, text }: Transform<In>, batch: EncodedBatch): ImageTextBatch => ({
+  images: tf.keep(tf.tensor4d(batch.images, [batch.size, 3, image.size, image.size])),
+  tokens: tf.keep(tf.tensor2d(batch.tokens, [batch.size, text.contextLength], "int32"))
+})
+
+/** Frees a batch. */
+export const disposeBatch = ({ images, tokens }: ImageTextBatch): void => {
+  images.dispose()
+  tokens.dispose()
+}

@@ -1,0 +1,53 @@
+import * as tf from "@tensorflow/tfjs-core"
+import type { Tensor } from "@tensorflow/tfjs-core"
+import { Effect } from "effect"
+import type { DualEncoder, EmbeddingMatrix, Encoders } from "../lib/api/index.ts"
+import type { BackendShape, UnitError } from "../lib/backend/index.ts"
+import type { Params } from "../lib/tensor/index.ts"
+import type { Value } from "../lib/tensor/index.ts"
+import { encodePictures, evaluationTransform, noNoise, tokenizerOf } from "./encode.ts"
+
+/** Rows that go through a tower at once. */
+const PASS = 64
+
+const passes = <A>(
+  items: ReadonlyArray<A>,
+  embedDim: number,
+  encode: (part: ReadonlyArray<A>) => Effect.Effect<Float32Array, UnitError>
+): Effect.Effect<EmbeddingMatrix, UnitError> =>
+  Effect.gen(function*() {
+    const data = new Float32Array(items.length * embedDim)
+    for (let begin = 0; begin < items.length; begin += PASS) {
+      data.set(yield* encode(items.slice(begin, begin + PASS)), begin * embedDim)
+      yield* Effect.yieldNow
+    }
+    return { rows: items.length, columns: embedDim, data }
+  })
+
+/** Both towers of a model with weights as functions from pictures and texts to embeddings [n, E], not normalised. */
+export const makeEncoders = <P extends Params>(
+  model: DualEncoder<P>,
+  params: P,
+  backend: BackendShape
+): Encoders<UnitError> => {
+  const { image, text } = model.transform
+  const pixels = evaluationTransform(model.transform)
+  const tokenizer = tokenizerOf(text)
+  const inTower = (make: () => Tensor, tower: (input: Tensor) => Value): Effect.Effect<Float32Array, UnitError> =>
+    backend.sync(() => tf.tidy(() => Float32Array.from(tower(make()).tensor.dataSync())))
+  return {
+    embedDim: model.embedDim,
+    encodeImages: (images) =>
+      passes(images, model.embedDim, (part) =>
+        inTower(
+          () => tf.tensor4d(encodePictures(pixels, part, noNoise), [part.length, 3, image.size, image.size]),
+          (input) => model.encodeImage(params, input)
+        )),
+    encodeTexts: (texts) =>
+      passes(texts, model.embedDim, (part) =>
+        inTower(
+          () => tf.tensor2d(tokenizer.tokenize(part), [part.length, text.contextLength], "int32"),
+          (input) => model.encodeText(params, input)
+        ))
+  }
+}

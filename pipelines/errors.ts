@@ -1,0 +1,32 @@
+import { Data } from "effect"
+import type { TaggedErrorClass } from "../lib/api/index.ts"
+
+type ConfigInvalidFields = {
+  /** Path of each wrong field, and what is wrong with it. */
+  readonly issues: ReadonlyArray<{ readonly path: string; readonly message: string }>
+  readonly message: string
+}
+const ConfigInvalidBase: TaggedErrorClass<"ConfigInvalid", ConfigInvalidFields> = Data.TaggedError("ConfigInvalid")<
+  ConfigInvalidFields
+>
+/** A configuration that cannot be used: wrong or unknown fields, or values that do not fit each other. */
+export class ConfigInvalid extends ConfigInvalidBase {}
+
+/** A ConfigInvalid with one issue. */
+export const invalid = (path: string, message: string): ConfigInvalid =>
+  new ConfigInvalid({ issues: [{ path, message }], message: `${path}: ${message}` })
+
+type NonFiniteLossFields = {
+  readonly step: number
+  readonly loss: number
+  readonly gradNorm: number
+  readonly lastFiniteStep: number
+  /** Where the last finite state was saved. */
+  readonly savedAt: string
+  readonly message: string
+}
+const NonFiniteLossBase: TaggedErrorClass<"NonFiniteLoss", NonFiniteLossFields> = Data.TaggedError("NonFiniteLoss")<
+  NonFiniteLossFields
+>
+/** The loss or the gradient of a step is not finite; nothing of that step was written, the state before it was saved. */
+export class NonFiniteLoss extends NonFiniteLossBase {}

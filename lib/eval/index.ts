@@ -1,0 +1,23 @@
+export { classEmbeddings } from "./classEmbeddings.ts"
+export { EvaluationError, type EvaluationErrorFields, type EvaluationErrorReason } from "./errors.ts"
+export type { CheckedEvaluator } from "./evaluator.ts"
+export { concatRows, firstNotFiniteRow, normalizeRows, scoreMatrix } from "./matrix.ts"
+export {
+  recallAtK,
+  retrievalChance,
+  retrievalMetrics,
+  type RetrievalPairs,
+  type RetrievalRanks,
+  retrievalRanks
+} from "./recall.ts"
+export { makeRetrieval, retrieval, type RetrievalOptions, type RetrievalResult } from "./retrieval.ts"
+export { fillTemplate, openClipTemplates, slipTemplates } from "./templates.ts"
+export { nearest, type Neighbour, topK } from "./topK.ts"
+export { makeZeroShot, zeroShot, type ZeroShotOptions, type ZeroShotResult } from "./zeroShot.ts"
+export {
+  classShares,
+  zeroShotChance,
+  type ZeroShotFractions,
+  type ZeroShotMetrics,
+  zeroShotMetrics
+} from "./zeroShotMetrics.ts"

@@ -1,0 +1,167 @@
+import * as tf from "@tensorflow/tfjs-core"
+import type { backend_util, DataType, TensorInfo } from "@tensorflow/tfjs-core"
+import { MathBackendCPU } from "@tensorflow/tfjs-backend-cpu"
+import type { Arena, Block } from "./arena.ts"
+import type { KernelName, Pool } from "./pool.ts"
+
+type Values = backend_util.BackendValues
+
+/** What one data id holds: a block of the arena, or values on the JavaScript heap (booleans, strings, complex). */
+export class Stored {
+  readonly dtype: DataType
+  readonly block: Block | undefined
+  readonly length: number
+  refCount: number
+  /** Set by tfjs's own Complex kernel. */
+  complexTensorInfos?: { real: TensorInfo; imag: TensorInfo }
+  readonly #arena: Arena
+  readonly #heap: Values
+
+  constructor(arena: Arena, dtype: DataType, block: Block | undefined, length: number, heap: Values, refCount: number) {
+    this.#arena = arena
+    this.dtype = dtype
+    this.block = block
+    this.length = length
+    this.#heap = heap
+    this.refCount = refCount
+  }
+
+  /** The numbers; for a tensor in the arena a view that later kernels may overwrite once it is freed. */
+  get values(): Values {
+    if (this.block === undefined) return this.#heap
+    const { address } = this.block
+    return this.dtype === "int32" ? this.#arena.ints(address, this.length) : this.#arena.floats(address, this.length)
+  }
+}
+
+const NONE = new Float32Array(0)
+/** Elementwise work below which waking the other threads costs more than it saves. */
+const LARGE = 16_384
+
+/** A result under construction: what tfjs wants to know of it, and where its numbers go. */
+export interface Output {
+  readonly info: TensorInfo
+  readonly address: number
+}
+
+/**
+ * The tfjs backend whose float32 and int32 tensors live in the arena. Kernels of tfjs's cpu backend run on it as they
+ * are: they read views of the arena, and their results are moved in (`moves` counts them).
+ */
+export class ArenaBackend extends MathBackendCPU {
+  override readonly data: tf.DataStorage<Stored>
+  readonly arena: Arena
+  readonly pool: Pool
+  /** How many results of copied cpu kernels were moved from the heap into the arena. */
+  moves = 0
+
+  constructor(arena: Arena, pool: Pool) {
+    super()
+    this.data = new tf.DataStorage<Stored>(this, tf.engine())
+    this.arena = arena
+    this.pool = pool
+  }
+
+  /** Runs a kernel; `work` is a count of element operations and decides whether the threads share it. */
+  run(name: KernelName, words: ReadonlyArray<number>, floats: ReadonlyArray<number>, work: number): void {
+    this.pool.run(name, words, floats, work >= LARGE)
+  }
+
+  /** The address of a tensor's numbers. */
+  address(info: TensorInfo): number {
+    const { block } = this.data.get(info.dataId)
+    if (block === undefined) throw new Error(`diffclip-cpu: a ${info.dtype} tensor where float32 or int32 was expected`)
+    return block.address
+  }
+
+  /** The single number of a scalar. */
+  scalar(info: TensorInfo): number {
+    return this.arena.floats(this.address(info), 1)[0] ?? Number.NaN
+  }
+
+  /** A new tensor without values. */
+  output(shape: ReadonlyArray<number>, dtype: "float32" | "int32" = "float32"): Output {
+    const length = tf.util.sizeFromShape([...shape])
+    const block = this.arena.allocate(4 * length)
+    const dataId = {}
+    this.data.set(dataId, new Stored(this.arena, dtype, block, length, NONE, 1))
+    return { info: { dataId, shape: [...shape], dtype }, address: block.address }
+  }
+
+  /** The same numbers under another shape: no copy, one more reference. */
+  alias(info: TensorInfo, shape: ReadonlyArray<number>): TensorInfo {
+    this.incRef(info.dataId)
+    return { dataId: info.dataId, shape: [...shape], dtype: info.dtype }
+  }
+
+  /** Memory for the time of `use` alone. */
+  withRoom(bytes: number, use: (address: number) => void): void {
+    const block = this.arena.allocate(bytes)
+    try {
+      use(block.address)
+    } finally {
+      this.arena.free(block)
+    }
+  }
+
+  override write(values: Values, shape: Array<number>, dtype: DataType): object {
+    const dataId = {}
+    this.data.set(dataId, this.#store(values, shape, dtype, 1))
+    return dataId
+  }
+
+  override makeTensorInfo(shape: Array<number>, dtype: DataType, values?: Values | Array<string>): TensorInfo {
+    if (values !== undefined && (dtype === "float32" || dtype === "int32")) this.moves += 1
+    return super.makeTensorInfo(shape, dtype, values)
+  }
+
+  override move(dataId: object, values: Values, shape: Array<number>, dtype: DataType, refCount: number): void {
+    this.data.set(dataId, this.#store(values, shape, dtype, refCount))
+  }
+
+  /** A copy, never a view of the arena. */
+  override readSync(dataId: object): Values {
+    const stored = this.data.get(dataId)
+    return stored.block === undefined ? super.readSync(dataId) : stored.values.slice()
+  }
+
+  override read(dataId: object): Promise<Values> {
+    return Promise.resolve(this.readSync(dataId))
+  }
+
+  override disposeData(dataId: object, force = false): boolean {
+    if (!this.data.has(dataId)) return true
+    const stored = this.data.get(dataId)
+    stored.refCount -= 1
+    if (!force && stored.refCount > 0) return false
+    if (stored.complexTensorInfos !== undefined) {
+      this.disposeData(stored.complexTensorInfos.real.dataId, true)
+      this.disposeData(stored.complexTensorInfos.imag.dataId, true)
+    }
+    this.data.delete(dataId)
+    if (stored.block !== undefined) this.arena.free(stored.block)
+    return true
+  }
+
+  /** Bytes of the arena in use, and the most there ever were. */
+  override memory(): { unreliable: boolean; reasons: Array<string>; bytesInUse: number; peakBytes: number } {
+    return { unreliable: false, reasons: [], ...this.arena.usage() }
+  }
+
+  override dispose(): void {
+    this.pool.close()
+  }
+
+  #store(values: Values | undefined, shape: ReadonlyArray<number>, dtype: DataType, refCount: number): Stored {
+    if (dtype !== "float32" && dtype !== "int32") {
+      return new Stored(this.arena, dtype, undefined, 0, values ?? NONE, refCount)
+    }
+    const length = tf.util.sizeFromShape([...shape])
+    const block = this.arena.allocate(4 * length)
+    const stored = new Stored(this.arena, dtype, block, length, NONE, refCount)
+    const view = dtype === "int32" ? this.arena.ints(block.address, length) : this.arena.floats(block.address, length)
+    if (values === undefined) view.fill(0)
+    else view.set(tf.util.toTypedArray(values, dtype))
+    return stored
+  }
+}

@@ -1,0 +1,22 @@
+import { Data } from "effect"
+import type { TaggedErrorClass } from "../../api/errors.ts"
+
+type OutOfMemoryFields = {
+  readonly backend: string
+  readonly bytesAsked: number
+  readonly bytesInUse: number
+  readonly bytesFree: number
+  readonly message: string
+}
+const OutOfMemoryBase: TaggedErrorClass<"OutOfMemory", OutOfMemoryFields> = Data.TaggedError("OutOfMemory")<
+  OutOfMemoryFields
+>
+/** The engine's shared memory has no room for a tensor. `bytesFree` is what is left in all, in pieces or not. */
+export class OutOfMemory extends OutOfMemoryBase {}
+
+type KernelFailedFields = { readonly kernel: string; readonly worker: number; readonly message: string }
+const KernelFailedBase: TaggedErrorClass<"KernelFailed", KernelFailedFields> = Data.TaggedError("KernelFailed")<
+  KernelFailedFields
+>
+/** A kernel trapped on a worker; the other workers have finished their shares and wait for the next job. */
+export class KernelFailed extends KernelFailedBase {}

@@ -1,0 +1,67 @@
+import * as tf from "@tensorflow/tfjs-core"
+import { Arena } from "./arena.ts"
+import { ArenaBackend } from "./backend.ts"
+import { fusedKernels } from "./kernels/index.ts"
+import { Pool } from "./pool.ts"
+import { elementwiseKernels, matMulKernels, reduceKernels, shapingKernels } from "./stock/index.ts"
+import { BACKEND, registerKernels } from "./tfjs.ts"
+
+/** The engine as the rest of the library sees it. */
+export interface CpuEngine {
+  readonly name: "diffclip-cpu"
+  /** Threads that share a large kernel. */
+  readonly threads: number
+  /** Which arithmetic the products use; results repeat bit for bit on one path. */
+  readonly path: string
+  readonly memory: () => { readonly bytesInUse: number; readonly peakBytes: number }
+  /** How many results of kernels that are not ours were moved into the arena so far. */
+  readonly moves: () => number
+  /** Frees every tensor, ends the workers and takes the backend out of tfjs. */
+  readonly close: () => void
+}
+
+/** Settings of `registerCpu`. */
+export interface CpuOptions {
+  /** Threads that share a large kernel: default 2 where there is more than one core. Bits do not depend on it. */
+  readonly threads?: number
+}
+
+/** More threads than this have never been tried. */
+const MOST_THREADS = 16
+
+const defaultThreads = (): number => Math.min(2, globalThis.navigator?.hardwareConcurrency ?? 1)
+
+/**
+ * Registers our engine with tfjs as `diffclip-cpu`, starts its workers and waits until they are ready. It is not made
+ * tfjs's current backend: `tf.setBackend("diffclip-cpu")` does that. A second call while the engine is open only changes
+ * the number of threads. Throws RangeError for a number of threads outside 1..16.
+ */
+export const registerCpu = async (options: CpuOptions = {}): Promise<CpuEngine> => {
+  const threads = options.threads ?? defaultThreads()
+  if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS) {
+    throw new RangeError(`registerCpu: expected 1 to ${MOST_THREADS} threads, found ${threads}`)
+  }
+  const backend = openBackend()
+  await backend.pool.resize(threads)
+  return {
+    name: BACKEND,
+    threads,
+    path: "wasm-mul-add-4x8",
+    memory: () => backend.arena.usage(),
+    moves: () => backend.moves,
+    close: () => {
+      if (tf.findBackend(BACKEND) === backend) tf.removeBackend(BACKEND)
+    }
+  }
+}
+
+const openBackend = (): ArenaBackend => {
+  const present = tf.findBackend(BACKEND)
+  if (present instanceof ArenaBackend) return present
+  registerKernels([...matMulKernels, ...elementwiseKernels, ...reduceKernels, ...shapingKernels, ...fusedKernels])
+  const arena = new Arena()
+  const backend = new ArenaBackend(arena, new Pool(arena))
+  tf.registerBackend(BACKEND, () => backend)
+  tf.findBackend(BACKEND) // makes tfjs hold it, so that removing it disposes it
+  return backend
+}

@@ -1,0 +1,63 @@
+/**
+ * The one file that talks to tfjs's untyped kernel registry: it gives kernels typed inputs and attributes. The casts
+ * here restate what tfjs-core's own callers pass; a kernel's test runs it through those callers.
+ */
+import * as tf from "@tensorflow/tfjs-core"
+import type { TensorInfo } from "@tensorflow/tfjs-core"
+import type { Attrs, Fused } from "../../ops/kernel.ts"
+import type { ArenaBackend } from "./backend.ts"
+
+/** The name under which tfjs knows the engine. */
+export const BACKEND = "diffclip-cpu" as const
+
+/** One kernel to be put in the registry. */
+export interface Registration {
+  readonly kernelName: string
+  readonly kernelFunc: tf.KernelFunc
+}
+
+/**
+ * A replacement of one of tfjs's kernels. `make` returns undefined for shapes or types that it does not handle; the
+ * copied cpu kernel then runs.
+ */
+export const stock = <In extends string, Attributes>(
+  kernelName: string,
+  make: (
+    cpu: ArenaBackend,
+    inputs: Readonly<Record<In, TensorInfo>>,
+    attrs: Attributes
+  ) => TensorInfo | Array<TensorInfo> | undefined
+): Registration => ({
+  kernelName,
+  kernelFunc: (call) =>
+    make(
+      call.backend as ArenaBackend,
+      call.inputs as Readonly<Record<In, TensorInfo>>,
+      call.attrs as Attributes
+    ) ?? copied(kernelName)(call)
+})
+
+const copied = (kernelName: string): tf.KernelFunc => tf.getKernel(kernelName, "cpu").kernelFunc
+
+/** A kernel for an operation of lib/ops, with the inputs, attributes and outputs that the operation declares. */
+export const fused = <In extends string, A extends Attrs, Out extends string>(
+  operation: Fused<In, A, Out>,
+  make: (cpu: ArenaBackend, inputs: Readonly<Record<In, TensorInfo>>, attrs: A) => Readonly<Record<Out, TensorInfo>>
+): Registration => ({
+  kernelName: operation.name,
+  kernelFunc: (call) => {
+    const inputs = call.inputs as Readonly<Record<In, TensorInfo>>
+    const results = make(call.backend as ArenaBackend, inputs, call.attrs as unknown as A)
+    return operation.outputs.map((name) => results[name])
+  }
+})
+
+/** Copies tfjs's cpu kernels to the engine's name and puts ours over them; once for the process. */
+export const registerKernels = (registrations: ReadonlyArray<Registration>): void => {
+  if (tf.getKernelsForBackend(BACKEND).length > 0) return
+  const ours = new Set(registrations.map((registration) => registration.kernelName))
+  for (const config of tf.getKernelsForBackend("cpu")) {
+    if (!ours.has(config.kernelName)) tf.registerKernel({ ...config, backendName: BACKEND })
+  }
+  for (const registration of registrations) tf.registerKernel({ ...registration, backendName: BACKEND })
+}

@@ -1,0 +1,140 @@
+import { share, word } from "./job"
+import { exp1, exp4, log1, max4, sum4 } from "./maths"
+
+/** Softmax of the first `seen` of `cols` numbers, zeros after them; x and y may be one place. NaN makes the row NaN. */
+export function softmaxRow(x: usize, y: usize, cols: usize, seen: usize): void {
+  const end = seen << 2
+  const body = end & ~15
+  let top4 = f32x4.splat(-Infinity)
+  let o: usize = 0
+  for (; o < body; o += 16) top4 = f32x4.pmax(top4, v128.load(x + o))
+  let top = max4(top4)
+  for (; o < end; o += 4) {
+    const v = load<f32>(x + o)
+    if (v > top) top = v
+  }
+  const shift = f32x4.splat(top)
+  let total4 = f32x4.splat(0)
+  for (o = 0; o < body; o += 16) {
+    const e = exp4(f32x4.sub(v128.load(x + o), shift))
+    total4 = f32x4.add(total4, e)
+    v128.store(y + o, e)
+  }
+  let total = sum4(total4)
+  for (; o < end; o += 4) {
+    const e = exp1(load<f32>(x + o) - top)
+    total += e
+    store<f32>(y + o, e)
+  }
+  const inverse: f32 = 1 / total
+  const inverse4 = f32x4.splat(inverse)
+  for (o = 0; o < body; o += 16) v128.store(y + o, f32x4.mul(v128.load(y + o), inverse4))
+  for (; o < end; o += 4) store<f32>(y + o, load<f32>(y + o) * inverse)
+  if (seen < cols) memory.fill(y + end, 0, (cols - seen) << 2)
+}
+
+/** dx = scale y (dy - sum(dy y)) for one row; dx may be the place of dy. */
+export function softmaxGradRow(dy: usize, y: usize, dx: usize, cols: usize, scale: f32): void {
+  const end = cols << 2
+  const body = end & ~15
+  let total4 = f32x4.splat(0)
+  let o: usize = 0
+  for (; o < body; o += 16) total4 = f32x4.add(total4, f32x4.mul(v128.load(dy + o), v128.load(y + o)))
+  let total = sum4(total4)
+  for (; o < end; o += 4) total += load<f32>(dy + o) * load<f32>(y + o)
+  const shift = f32x4.splat(total)
+  const scale4 = f32x4.splat(scale)
+  for (o = 0; o < body; o += 16) {
+    const centred = f32x4.sub(v128.load(dy + o), shift)
+    v128.store(dx + o, f32x4.mul(f32x4.mul(v128.load(y + o), centred), scale4))
+  }
+  for (; o < end; o += 4) store<f32>(dx + o, load<f32>(y + o) * (load<f32>(dy + o) - total) * scale)
+}
+
+/** Words: x, y, rows, cols, isCausal, rowsPerMap. */
+export function softmax(t: usize, T: usize): void {
+  const x = word(0), y = word(1), rows = word(2), cols = word(3), perMap = word(5)
+  const isCausal = word(4) != 0
+  const to = share(rows, t + 1, T)
+  for (let r = share(rows, t, T); r < to; r++) {
+    const o = (r * cols) << 2
+    softmaxRow(x + o, y + o, cols, isCausal ? min(cols, (r % perMap) + 1) : cols)
+  }
+}
+
+/** Words: dy, y, dx, rows, cols. */
+export function softmaxGrad(t: usize, T: usize): void {
+  const dy = word(0), y = word(1), dx = word(2), rows = word(3), cols = word(4)
+  const to = share(rows, t + 1, T)
+  for (let r = share(rows, t, T); r < to; r++) {
+    const o = (r * cols) << 2
+    softmaxGradRow(dy + o, y + o, dx + o, cols, 1)
+  }
+}
+
+/** max + log(sum(exp(x - max))) of a row as max and log, both in double so that nothing is lost on the way. */
+@inline function rowMax(x: usize, cols: usize): f32 {
+  let top = load<f32>(x)
+  for (let j: usize = 1; j < cols; j++) {
+    const v = load<f32>(x + (j << 2))
+    if (v > top || v != v) top = v
+  }
+  return top
+}
+
+@inline function sumExp(x: usize, y: usize, cols: usize, top: f32): f64 {
+  const shift = f32x4.splat(top)
+  let low = f64x2.splat(0), high = f64x2.splat(0)
+  let j: usize = 0
+  for (; j + 4 <= cols; j += 4) {
+    const e = exp4(f32x4.sub(v128.load(x + (j << 2)), shift))
+    if (y != 0) v128.store(y + (j << 2), e)
+    low = f64x2.add(low, f64x2.promote_low_f32x4(e))
+    high = f64x2.add(high, f64x2.promote_low_f32x4(v128.shuffle<f32>(e, e, 2, 3, 2, 3)))
+  }
+  const both = f64x2.add(low, high)
+  let total = f64x2.extract_lane(both, 0) + f64x2.extract_lane(both, 1)
+  for (; j < cols; j++) {
+    const e = exp1(load<f32>(x + (j << 2)) - top)
+    if (y != 0) store<f32>(y + (j << 2), e)
+    total += <f64>e
+  }
+  return total
+}
+
+/** Words: x, y, rows, cols. */
+export function logSoftmax(t: usize, T: usize): void {
+  const x = word(0), y = word(1), rows = word(2), cols = word(3)
+  const to = share(rows, t + 1, T)
+  for (let r = share(rows, t, T); r < to; r++) {
+    const o = (r * cols) << 2
+    const top = rowMax(x + o, cols)
+    const logTotal = <f32>log1(sumExp(x + o, 0, cols, top))
+    for (let j: usize = 0; j < cols << 2; j += 4) store<f32>(y + o + j, (load<f32>(x + o + j) - top) - logTotal)
+  }
+}
+
+/**
+ * One side of the contrastive loss on logits [B, B], in place: logits become (softmax - 1) / 2B.
+ * Words: logits, B, losses [B], hits [B]: cross-entropy of each row, and 1 where its first maximum is on the diagonal.
+ */
+export function contrastiveRows(t: usize, T: usize): void {
+  const x = word(0), b = word(1), losses = word(2), hits = word(3)
+  const scale: f32 = 1 / (2 * <f32>b)
+  const to = share(b, t + 1, T)
+  for (let r = share(b, t, T); r < to; r++) {
+    const row = x + ((r * b) << 2)
+    const own = load<f32>(row + (r << 2))
+    const top = rowMax(row, b)
+    let isHit = own == top
+    for (let j: usize = 0; j < r; j++) if (load<f32>(row + (j << 2)) == top) isHit = false
+    const total = sumExp(row, row, b, top)
+    store<f32>(losses + (r << 2), <f32>(log1(total) - (<f64>own - <f64>top)))
+    store<f32>(hits + (r << 2), isHit ? 1 : 0)
+    const inverse = <f32>(1 / total)
+    for (let j: usize = 0; j < b; j++) {
+      const at = row + (j << 2)
+      store<f32>(at, (load<f32>(at) * inverse - (j == r ? <f32>1 : <f32>0)) * scale)
+    }
+  }
+}

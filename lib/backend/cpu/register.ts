@@ -4,7 +4,7 @@ import { ArenaBackend } from "./backend.ts"
 import { fusedKernels } from "./kernels/index.ts"
 import { Pool } from "./pool.ts"
 import { elementwiseKernels, matMulKernels, reduceKernels, shapingKernels } from "./stock/index.ts"
-import { BACKEND, registerKernels } from "./tfjs.ts"
+import { BACKEND, quiet, registerKernels } from "./tfjs.ts"
 
 /** The engine as the rest of the library sees it. */
 export interface CpuEngine {
@@ -42,6 +42,8 @@ export const registerCpu = async (options: CpuOptions = {}): Promise<CpuEngine> 
     throw new RangeError(`registerCpu: expected 1 to ${MOST_THREADS} threads, found ${threads}`)
   }
   const backend = openBackend()
+  quiet(backend)
+  quiet(tf.findBackend("cpu"))
   await backend.pool.resize(threads)
   return {
     name: BACKEND,

@@ -52,6 +52,11 @@ export const fused = <In extends string, A extends Attrs, Out extends string>(
   }
 })
 
+/** Keeps tfjs's cpu backend from printing its advertisement at first use. */
+export const quiet = (backend: object | null): void => {
+  if (backend !== null && "firstUse" in backend) Object.assign(backend, { firstUse: false })
+}
+
 /** Copies tfjs's cpu kernels to the engine's name and puts ours over them; once for the process. */
 export const registerKernels = (registrations: ReadonlyArray<Registration>): void => {
   if (tf.getKernelsForBackend(BACKEND).length > 0) return

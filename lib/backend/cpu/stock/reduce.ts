@@ -41,7 +41,7 @@ const reduce = (
   const rank = x.shape.length
   const size = x.shape.reduce((a, b) => a * b, 1)
   if (x.dtype !== "float32" || size === 0) return undefined
-  const given = axis === undefined ? x.shape.map((_, i) => i) : typeof axis === "number" ? [axis] : [...axis]
+  const given = axis === undefined || axis === null ? x.shape.map((_, i) => i) : typeof axis === "number" ? [axis] : [...axis]
   const axes = new Set(tf.util.parseAxisParam(given, x.shape))
   const isKept = x.shape.map((_, i) => !axes.has(i))
   const first = isKept.indexOf(true), last = isKept.lastIndexOf(true)

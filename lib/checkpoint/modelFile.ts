@@ -1,0 +1,162 @@
+import { Effect } from "effect"
+import type { Clip, ClipConfig } from "../models/index.ts"
+import { type Params, sameShape, showShape } from "../tensor/index.ts"
+import type { Arrays, NamedArray } from "./arrays.ts"
+import { paramsFrom } from "./arrays.ts"
+import type { CheckpointError } from "./errors.ts"
+import { checkpointError } from "./errors.ts"
+import type { AnyClip, ModelDescription } from "./modelConfig.ts"
+import { checkSameModel, describeModel, modelFrom, modelMetadata, storedDescription, withModel } from "./modelConfig.ts"
+import { officialNames, withoutModule } from "./names.ts"
+import type { SafetensorsFile, StoredTensor } from "./safetensors.ts"
+import { readSafetensors, toFloat32 } from "./safetensors.ts"
+import type { SafetensorsImage } from "./safetensorsWriter.ts"
+import { encodeSafetensors, float32Tensor } from "./safetensorsWriter.ts"
+
+/** A model with its weights off the device, by the paths of its tree and in the tree's own shapes. */
+export interface LoadedModel {
+  readonly model: AnyClip
+  readonly arrays: Arrays
+}
+
+/** What a model file is read for. */
+export interface ReadModelOptions {
+  /** The model that the file must be of: kind, sizes, lambdaInit and text input are compared. */
+  readonly wanted?: AnyClip
+  /** The model of a file that does not say which one it is of. */
+  readonly unlessStored?: AnyClip
+}
+
+/**
+ * A model file: the weights under their official names in official order, and the model value (name, configuration with
+ * lambdaInit, truncation, token table) in the metadata. `library` is the version of the library. Throws where an array of
+ * the model is missing or has another size.
+ */
+export const encodeModel = (
+  model: AnyClip,
+  arrays: ReadonlyArray<NamedArray>,
+  library: string
+): SafetensorsImage => {
+  const byPath = new Map(arrays.map((array) => [array.path, array.data]))
+  const tensors = officialNames(model.settings).map(({ name, path, shape }) => {
+    const data = byPath.get(path)
+    if (data === undefined) throw new Error(`encodeModel: there is no array for ${path} of ${model.name}`)
+    return float32Tensor(name, shape, data)
+  })
+  return encodeSafetensors(tensors, modelMetadata(describeModel(model), library))
+}
+
+const indexOfNonFinite = (data: Float32Array): number => {
+  for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) return i
+  return -1
+}
+
+/** A tensor's numbers, all finite. Fails with `nonFinite` or `dtype`. */
+export const finiteFloats = (file: string, tensor: StoredTensor): Effect.Effect<Float32Array, CheckpointError> =>
+  Effect.flatMap(toFloat32(file, tensor), (data) => {
+    const index = indexOfNonFinite(data)
+    if (index === -1) return Effect.succeed(data)
+    const { name } = tensor
+    const advice = "NaN weights or infinite ones make every result NaN; take an earlier checkpoint"
+    const found = `${data[index]} at number ${index}`
+    return checkpointError({ reason: "nonFinite", file, tensor: name, expected: "finite numbers", found, advice })
+  })
+
+const byPlainName = (file: string, tensors: Iterable<StoredTensor>) =>
+  Effect.gen(function* () {
+    const out = new Map<string, StoredTensor>()
+    for (const tensor of tensors) {
+      const name = withoutModule(tensor.name)
+      if (out.has(name)) {
+        const expected = "each tensor once"
+        const found = `both ${name} and module.${name}`
+        const advice = "remove one of them"
+        return yield* checkpointError({ reason: "unexpectedTensor", file, tensor: name, expected, found, advice })
+      }
+      out.set(name, tensor)
+    }
+    return out
+  })
+
+/**
+ * The weights of a model out of the tensors of a file, strictly: every tensor there, none besides, all shapes equal, all
+ * numbers finite. One leading `module.` is taken off. Fails with a CheckpointError that names the tensor.
+ * Source: REFERENCE 4.5, trap 61.
+ */
+export const loadStrictly = (
+  { file, tensors }: Pick<SafetensorsFile, "file" | "tensors">,
+  config: ClipConfig
+): Effect.Effect<Arrays, CheckpointError> =>
+  Effect.gen(function* () {
+    const stored = yield* byPlainName(file, tensors.values())
+    const names = officialNames(config)
+    const advice = "name the model that the checkpoint is of, or take another checkpoint"
+    const expectedCount = `the ${names.length} tensors of ${config.kind}`
+    const arrays = new Map<string, NamedArray>()
+    for (const { name, path, shape } of names) {
+      const tensor = stored.get(name)
+      if (tensor === undefined) {
+        const [expected, found] = [
+          `${expectedCount}, ${name} ${showShape(shape)} among them`,
+          `${stored.size} without it`
+        ]
+        return yield* checkpointError({ reason: "missingTensor", file, tensor: name, expected, found, advice })
+      }
+      if (!sameShape(tensor.shape, shape)) {
+        const [expected, found] = [showShape(shape), showShape(tensor.shape)]
+        return yield* checkpointError({ reason: "shape", file, tensor: name, expected, found, advice })
+      }
+      arrays.set(path, { path, shape, data: yield* finiteFloats(file, tensor) })
+      stored.delete(name)
+    }
+    for (const [name, { dtype, shape }] of stored) {
+      const found = `${stored.size} more, ${name} ${dtype} ${showShape(shape)} among them`
+      const expected = expectedCount
+      return yield* checkpointError({ reason: "unexpectedTensor", file, tensor: name, expected, found, advice })
+    }
+    return arrays
+  })
+
+const chooseModel = (file: string, stored: ModelDescription | undefined, options: ReadModelOptions) =>
+  Effect.gen(function* () {
+    const { wanted, unlessStored } = options
+    if (stored !== undefined) {
+      if (wanted === undefined) return yield* modelFrom(file, stored)
+      yield* checkSameModel(file, describeModel(wanted), stored)
+      return wanted
+    }
+    const model = wanted ?? unlessStored
+    if (model !== undefined) return model
+    return yield* checkpointError({
+      reason: "unknownModel",
+      file,
+      expected: "a model description in the metadata",
+      found: "none",
+      advice: "say which model it is of: lambdaInit and the kind are not in the weights"
+    })
+  })
+
+/**
+ * Reads a model file that is in memory: the model value out of its metadata, and its weights, strictly. Files without a
+ * description are read as `wanted` or `unlessStored`. Arrays may share memory with `bytes`. `file` names it in errors.
+ * Fails with a CheckpointError of any reason but those of the file system.
+ */
+export const readModelFile = (
+  file: string,
+  bytes: Uint8Array,
+  options: ReadModelOptions = {}
+): Effect.Effect<LoadedModel, CheckpointError> =>
+  Effect.gen(function* () {
+    const opened = yield* readSafetensors(file, bytes)
+    const model = yield* chooseModel(file, yield* storedDescription(file, opened.metadata), options)
+    return { model, arrays: yield* loadStrictly(opened, model.settings) }
+  })
+
+/**
+ * Puts loaded weights on the current backend and hands model and parameters, whose types fit each other, to `use`. The
+ * parameters are kept; whoever gets them owns them.
+ */
+export const withLoaded = <R>(
+  { model, arrays }: LoadedModel,
+  use: <P extends Params>(model: Clip<P>, params: P) => R
+): R => withModel(model, <P extends Params>(known: Clip<P>) => use(known, paramsFrom<P>(known.specs, arrays)))

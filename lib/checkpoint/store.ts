@@ -1,0 +1,187 @@
+import { Context, Effect, FileSystem, Layer, Path } from "effect"
+import type { Arrays } from "./arrays.ts"
+import { CheckpointError, checkpointError } from "./errors.ts"
+import { readError, readWhole } from "./files.ts"
+import type { LoadedModel } from "./modelFile.ts"
+import { readModelFile } from "./modelFile.ts"
+import type { LoadOptions } from "./readStep.ts"
+import { maxBytesOf, readState, readStepModel, readStepOptimizer, readVerified } from "./readStep.ts"
+import type { StepFolder } from "./runFolder.ts"
+import { listRun } from "./runFolder.ts"
+import type { CheckpointState } from "./state.ts"
+import type { CheckpointToSave, SavedCheckpoint } from "./writeStep.ts"
+import { writeStep } from "./writeStep.ts"
+
+/** A checkpoint that was loaded to be used: `state` is null where it was a lone model file. */
+export interface LoadedCheckpoint extends LoadedModel {
+  readonly file: string
+  readonly state: CheckpointState | null
+}
+
+/** A checkpoint that was loaded to go on from, and what was wrong with newer ones. */
+export interface ResumePoint extends LoadedModel {
+  readonly folder: string
+  readonly optimizer: Arrays
+  readonly state: CheckpointState
+  readonly skipped: ReadonlyArray<CheckpointError>
+}
+
+/** What the `CheckpointStore` service does. */
+export interface CheckpointStoreShape {
+  /**
+   * Saves `dir/checkpoints/step-N` (N = `state.step`): written beside, synced, renamed as a whole; keeps this one, the
+   * newest before it and the best, and removes others only then. A failure (`write`) leaves earlier checkpoints as they
+   * were; `stillGood` names the newest that was read back and verified after it.
+   */
+  readonly save: (dir: string, checkpoint: CheckpointToSave) => Effect.Effect<SavedCheckpoint, CheckpointError>
+  /**
+   * Loads the model of a CHECKPOINT: a `.safetensors` file, a `step-N/` folder, or a run directory (its best, else its
+   * newest). Checksums are verified where there is a state. Never another checkpoint than the one that was asked for.
+   */
+  readonly load: (checkpoint: string, options?: LoadOptions) => Effect.Effect<LoadedCheckpoint, CheckpointError>
+  /**
+   * The newest checkpoint of a run directory that is whole, with its optimizer arrays; `skipped` says what was wrong with
+   * newer ones. Undefined where the run has no checkpoint yet. Fails where it has some and none is good, and at once
+   * where a good one is of another model than the wanted one.
+   */
+  readonly newestGood: (dir: string, options?: LoadOptions) => Effect.Effect<ResumePoint | undefined, CheckpointError>
+  /** The states of a run's checkpoints, newest first; weights are not read. Fails where one of them cannot be read. */
+  readonly states: (dir: string) => Effect.Effect<ReadonlyArray<CheckpointState>, CheckpointError>
+}
+
+const CheckpointStoreBase: Context.ServiceClass<CheckpointStore, "diffclip/CheckpointStore", CheckpointStoreShape> =
+  Context.Service<CheckpointStore, CheckpointStoreShape>()("diffclip/CheckpointStore")
+
+/** Saves and loads checkpoints. `checkpointStore` is its layer over a file system. */
+export class CheckpointStore extends CheckpointStoreBase {}
+
+/** Failures of what a caller asked for, rather than of a checkpoint: an older one would not help. */
+const isOfTheRequest = ({ reason }: CheckpointError): boolean => reason === "otherModel" || reason === "tooLarge"
+
+const makeStore = (fs: FileSystem.FileSystem, path: Path.Path): CheckpointStoreShape => {
+  const stepsOf = (dir: string): Effect.Effect<ReadonlyArray<StepFolder>, CheckpointError> =>
+    Effect.map(listRun(fs, path, dir), ({ steps }) => steps).pipe(
+      Effect.mapError(readError(dir, "check the path and its permissions"))
+    )
+
+  const loadFolder = (folder: string, options: LoadOptions): Effect.Effect<LoadedCheckpoint, CheckpointError> =>
+    Effect.gen(function* () {
+      const state = yield* readState(fs, path, folder)
+      const loaded = yield* readStepModel(fs, path, folder, state, options)
+      return { ...loaded, file: path.join(folder, "model.safetensors"), state }
+    })
+
+  const resumeFolder = (folder: string, options: LoadOptions): Effect.Effect<ResumePoint, CheckpointError> =>
+    Effect.gen(function* () {
+      const state = yield* readState(fs, path, folder)
+      const loaded = yield* readStepModel(fs, path, folder, state, options)
+      const optimizer = yield* readStepOptimizer(fs, path, folder, state, options)
+      return { ...loaded, folder, optimizer, state, skipped: [] }
+    })
+
+  const isGood = (folder: string): Effect.Effect<boolean> =>
+    Effect.gen(function* () {
+      const state = yield* readState(fs, path, folder)
+      for (const name of ["model.safetensors", "optimizer.safetensors"] as const) {
+        yield* readVerified(fs, path, folder, name, state, maxBytesOf({}))
+      }
+      return true
+    }).pipe(Effect.catchTag("CheckpointError", () => Effect.succeed(false)))
+
+  const newestVerified = (dir: string): Effect.Effect<string | undefined> =>
+    Effect.gen(function* () {
+      for (const { folder } of yield* stepsOf(dir)) if (yield* isGood(folder)) return folder
+      return undefined
+    }).pipe(Effect.catchTag("CheckpointError", () => Effect.succeed(undefined)))
+
+  const save = Effect.fn("CheckpointStore.save")((dir: string, checkpoint: CheckpointToSave) =>
+    writeStep(fs, path, dir, checkpoint).pipe(
+      Effect.catchTag("PlatformError", (error) =>
+        Effect.flatMap(newestVerified(dir), (stillGood) => {
+          const good = stillGood === undefined ? "no checkpoint of this run is good" : `${stillGood} is still good`
+          return Effect.fail(checkpointError({
+            reason: "write",
+            file: path.join(dir, "checkpoints", `step-${checkpoint.state.step}`),
+            expected: "a disk that can be written to",
+            found: error.message,
+            ...(stillGood === undefined ? {} : { stillGood }),
+            advice: `${good}; make room or fix the disk, then resume`
+          }))
+        }))
+    )
+  )
+
+  const bestOrNewest = (dir: string): Effect.Effect<string, CheckpointError> =>
+    Effect.gen(function* () {
+      const steps = yield* stepsOf(dir)
+      const newest = steps[0]
+      if (newest === undefined) {
+        const [expected, found] = ["a run directory with checkpoints/step-N/", "no checkpoint"]
+        return yield* checkpointError({ reason: "missing", file: dir, expected, found, advice: "check the path" })
+      }
+      const { best } = yield* readState(fs, path, newest.folder)
+      if (best === null) return newest.folder
+      const folder = steps.find(({ step }) => step === best.step)?.folder
+      if (folder !== undefined) return folder
+      const [expected, found] = [`the best checkpoint, step-${best.step}`, "no such folder"]
+      const advice = `name ${newest.folder}, which is the newest`
+      return yield* checkpointError({ reason: "missing", file: dir, expected, found, advice })
+    })
+
+  const load = Effect.fn("CheckpointStore.load")(function* (checkpoint: string, options: LoadOptions = {}) {
+    if (/\.(pt|pth|bin|ckpt)$/i.test(checkpoint)) {
+      const [expected, found] = ["a .safetensors file", "a PyTorch file; pt not supported yet"]
+      const advice = "convert to safetensors"
+      return yield* checkpointError({ reason: "unsupported", file: checkpoint, expected, found, advice })
+    }
+    const info = yield* fs.stat(checkpoint).pipe(
+      Effect.mapError(readError(checkpoint, "give a .safetensors file, a step-N folder or a run directory"))
+    )
+    if (info.type !== "Directory") {
+      const { bytes } = yield* readWhole(fs, checkpoint, maxBytesOf(options))
+      return { ...(yield* readModelFile(checkpoint, bytes, options)), file: checkpoint, state: null }
+    }
+    const isStep = yield* fs.exists(path.join(checkpoint, "state.json")).pipe(
+      Effect.mapError(readError(checkpoint, "check the path and its permissions"))
+    )
+    return yield* loadFolder(isStep ? checkpoint : yield* bestOrNewest(checkpoint), options)
+  })
+
+  const newestGood = Effect.fn("CheckpointStore.newestGood")(function* (dir: string, options: LoadOptions = {}) {
+    const skipped: Array<CheckpointError> = []
+    for (const { folder } of yield* stepsOf(dir)) {
+      const point = yield* resumeFolder(folder, options).pipe(
+        Effect.catchTag(
+          "CheckpointError",
+          (error) => isOfTheRequest(error) ? Effect.fail(error) : Effect.succeed(error)
+        )
+      )
+      if (!(point instanceof CheckpointError)) return { ...point, skipped }
+      skipped.push(point)
+    }
+    if (skipped.length === 0) return undefined
+    return yield* checkpointError({
+      reason: "missing",
+      file: dir,
+      expected: "a checkpoint that is whole",
+      found: `${skipped.length} that are not (${skipped.map(({ message }) => message).join("; ")})`,
+      advice: "start afresh in another directory, or bring the files back"
+    })
+  })
+
+  const states = Effect.fn("CheckpointStore.states")(function* (dir: string) {
+    const found: Array<CheckpointState> = []
+    for (const { folder } of yield* stepsOf(dir)) found.push(yield* readState(fs, path, folder))
+    return found
+  })
+
+  return { save, load, newestGood, states }
+}
+
+/** The store over the file system that is provided: files as they are, nothing cached. */
+export const checkpointStore: Layer.Layer<CheckpointStore, never, FileSystem.FileSystem | Path.Path> = Layer.effect(
+  CheckpointStore,
+  Effect.gen(function* () {
+    return makeStore(yield* FileSystem.FileSystem, yield* Path.Path)
+  })
+)

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core"
 import type { Shape, Value } from "../tensor/index.ts"
-import { dimOf, record, ShapeError, showShape, sizeOf } from "../tensor/index.ts"
+import { axisOf, record, ShapeError, showShape, sizeOf } from "../tensor/index.ts"
 import { view } from "./kernel.ts"
 
 /** The same numbers in another shape of the same size; no copy. */
@@ -20,38 +20,36 @@ export const transpose = (x: Value, order: ReadonlyArray<number>): Value => {
   return record("transpose", [x], tf.transpose(x.tensor, [...order]), [], (dy) => [tf.transpose(dy, back)])
 }
 
-/** Elements `begin` to `begin + size` along one axis. */
+/** Elements `begin` to `begin + size` along one axis; a negative axis counts from the end. */
 export const slice = (x: Value, axis: number, begin: number, size: number): Value => {
   const shape = x.tensor.shape
-  const dim = dimOf("slice", shape, axis)
+  const along = axisOf("slice", shape, axis)
+  const dim = shape[along] ?? 0
   if (begin < 0 || size < 0 || begin + size > dim) {
     throw new ShapeError("slice", `a range within the ${dim} elements of axis ${axis}`, `${begin} to ${begin + size}`)
   }
-  const starts = shape.map((_, i) => (i === axis ? begin : 0))
-  const sizes = shape.map((d, i) => (i === axis ? size : d))
-  const around = shape.map((d, i): [number, number] => (i === axis ? [begin, d - begin - size] : [0, 0]))
+  const starts = shape.map((_, i) => (i === along ? begin : 0))
+  const sizes = shape.map((d, i) => (i === along ? size : d))
+  const around = shape.map((d, i): [number, number] => (i === along ? [begin, d - begin - size] : [0, 0]))
   return record("slice", [x], tf.slice(x.tensor, starts, sizes), [], (dy) => [tf.pad(dy, around)])
 }
 
-/** Values joined along one axis; the other axes must agree. */
+/** Values joined along one axis (a negative one counts from the end); the other axes must agree. */
 export const concat = (parts: ReadonlyArray<Value>, axis: number): Value => {
-  const sizes = parts.map((part) => dimOf("concat", part.tensor.shape, axis))
   const first = parts[0]
-  const fits = first !== undefined && parts.every((part) =>
+  if (first === undefined) throw new ShapeError("concat", "at least one part", "none")
+  const along = axisOf("concat", first.tensor.shape, axis)
+  const fits = parts.every((part) =>
     part.tensor.shape.length === first.tensor.shape.length &&
-    part.tensor.shape.every((dim, i) => i === axis || dim === first.tensor.shape[i])
+    part.tensor.shape.every((dim, i) => i === along || dim === first.tensor.shape[i])
   )
   if (!fits) {
     const found = parts.map((part) => showShape(part.tensor.shape)).join(", ")
-    throw new ShapeError("concat", `parts that agree on all axes but ${axis}`, found)
+    throw new ShapeError("concat", `parts that agree on all axes but ${along}`, found)
   }
-  return record(
-    "concat",
-    parts,
-    tf.concat(parts.map((part) => part.tensor), axis),
-    [],
-    (dy) => tf.split(dy, sizes, axis)
-  )
+  const sizes = parts.map((part) => part.tensor.shape[along] ?? 0)
+  const tensors = parts.map((part) => part.tensor)
+  return record("concat", parts, tf.concat(tensors, along), [], (dy) => tf.split(dy, sizes, along))
 }
 
 /** One [1, ...] value repeated n times along its first axis: a class token for each picture of a batch. */

@@ -28,8 +28,9 @@ const addCausalMask = (scores: Tensor): Tensor => {
   return tf.add(scores, tf.tensor2d(mask, [rows, columns]))
 }
 
-/** Softmax over the last axis; `causal` adds -infinity above the diagonal first. */
+/** Softmax over the last axis; `causal` hides what stands above the diagonal of each [R, N] map. */
 export const softmax = (x: Value, mask: "none" | "causal" = "none"): Value => {
+  dimOf("softmax", x.tensor.shape, mask === "causal" ? -2 : -1)
   const { y } = run(softmaxForward, { x: x.tensor }, { causal: mask === "causal" })
   return record("softmax", [x], y, [y], (dy) => [view(run(softmaxBackward, { dy, y }, {}).dx, x.tensor.shape)])
 }

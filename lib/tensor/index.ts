@@ -4,7 +4,18 @@ export { countParams, disposeParams, leavesOf, mapParams, zipParams } from "./pa
 export type { Key } from "./random.ts"
 export { fold, integerBelow, keyOf, normal, permutation, uniform, uniformSequence } from "./random.ts"
 export type { Shape } from "./shape.ts"
-export { checkShape, dimOf, dims2, dims3, headDimOf, sameShape, ShapeError, showShape, sizeOf } from "./shape.ts"
+export {
+  axisOf,
+  checkShape,
+  dimOf,
+  dims2,
+  dims3,
+  headDimOf,
+  sameShape,
+  ShapeError,
+  showShape,
+  sizeOf
+} from "./shape.ts"
 export type { Vjp } from "./tape.ts"
 export { isFiniteTree, valueAndGrad, vjp } from "./tape.ts"
 export type { Node, Pull, Value } from "./value.ts"

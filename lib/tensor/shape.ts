@@ -38,6 +38,12 @@ export const dimOf = (operation: string, shape: Shape, axis: number): number => 
   return dim
 }
 
+/** An axis as an index from 0; negative ones count from the end. Throws ShapeError when the shape has no such axis. */
+export const axisOf = (operation: string, shape: Shape, axis: number): number => {
+  dimOf(operation, shape, axis)
+  return axis < 0 ? axis + shape.length : axis
+}
+
 /** Throws ShapeError unless the tensor has the shape; `undefined` in `expected` allows any size there. */
 export const checkShape = (
   operation: string,

@@ -1,0 +1,79 @@
+import * as tf from "@tensorflow/tfjs-core"
+import * as fc from "fast-check"
+import { describe, expect, it } from "vitest"
+import * as ops from "../../lib/ops/index.ts"
+import { onEachEngine, runs } from "../engines.ts"
+import * as oracle from "../reference/index.ts"
+import { noise, take, tensorOf } from "./against.ts"
+
+describe("adamW", () => {
+  onEachEngine(() => {
+    it("follows the reference over several steps, decay included", () => {
+      const settings = fc.record({
+        lr: fc.constantFrom(1e-4, 5e-4, 1e-2),
+        weightDecay: fc.constantFrom(0, 0.1, 0.5),
+        size: fc.integer({ min: 1, max: 133 }),
+        seed: fc.nat()
+      })
+      fc.assert(
+        fc.property(settings, ({ lr, weightDecay, size, seed }) => {
+          const [beta1, beta2, eps] = [0.9, 0.98, 1e-8]
+          const start = noise(seed, "p", [1, size])
+          let params: oracle.Arrays = { w: start }
+          let state = oracle.initAdamW(params)
+          let [p, m, v] = [tensorOf(start), tf.zeros([1, size]), tf.zeros([1, size])]
+          for (let step = 1; step <= 4; step++) {
+            const grad = noise(seed, `g${step}`, [1, size], 10 ** -step)
+            const options = { betas: [beta1, beta2] as const, eps, weightDecay }
+            ;({ params, state } = oracle.updateAdamW(params, { w: grad }, state, lr, options))
+            const g = tensorOf(grad)
+            ;({ p, m, v } = ops.adamW(p, g, m, v, { lr, beta1, beta2, eps, weightDecay, step }))
+            expect(take(g)).toEqual(grad) // the gradient stays as it was
+          }
+          // p near 1 carries 6e-8 a step; moments are near 0.1 and 0.01
+          expect(oracle.errorOf(take(p).data, params["w"]?.data ?? [])).toBeLessThan(1e-6)
+          expect(oracle.absoluteError(take(m).data, state.first["w"]?.data ?? [])).toBeLessThan(1e-7)
+          expect(oracle.absoluteError(take(v).data, state.second["w"]?.data ?? [])).toBeLessThan(1e-8)
+        }),
+        runs(20)
+      )
+    })
+
+    it("the first step moves each number by lr against the gradient's sign, whatever its size", () => {
+      const [p, g, m, v] = [tf.zeros([3]), tf.tensor1d([1e-3, -5, 100]), tf.zeros([3]), tf.zeros([3])]
+      const attrs = { lr: 0.01, beta1: 0.9, beta2: 0.98, eps: 1e-8, weightDecay: 0.5, step: 1 }
+      const updated = ops.adamW(p, g, m, v, attrs)
+      expect(oracle.absoluteError(take(updated.p).data, [-0.01, 0.01, -0.01])).toBeLessThan(1e-6)
+      for (const tensor of [g, updated.m, updated.v]) tensor.dispose()
+    })
+
+    it("consumes parameter and moments, not the gradient", () => {
+      const [p, g, m, v] = [tf.ones([2]), tf.ones([2]), tf.zeros([2]), tf.zeros([2])]
+      const attrs = { lr: 0.01, beta1: 0.9, beta2: 0.98, eps: 1e-8, weightDecay: 0, step: 1 }
+      const updated = ops.adamW(p, g, m, v, attrs)
+      expect([p, g, m, v].map((tensor) => tensor.isDisposed)).toEqual([true, false, true, true])
+      for (const tensor of [g, updated.p, updated.m, updated.v]) tensor.dispose()
+    })
+
+    it("does not touch a parameter that somebody else still holds", () => {
+      const p = tf.ones([3])
+      const mine = tf.clone(p)
+      const [g, m, v] = [tf.ones([3]), tf.zeros([3]), tf.zeros([3])]
+      const attrs = { lr: 0.5, beta1: 0.9, beta2: 0.98, eps: 1e-8, weightDecay: 0, step: 1 }
+      const updated = ops.adamW(p, g, m, v, attrs)
+      expect([...take(mine).data]).toEqual([1, 1, 1])
+      for (const tensor of [g, updated.p, updated.m, updated.v]) tensor.dispose()
+    })
+
+    it("sumSquares is the sum of squares, and NaN where one number is", () => {
+      const x = noise(1, "x", [1003])
+      const tensor = tensorOf(x)
+      const expected = x.data.reduce((sum, value) => sum + value * value, 0)
+      expect(Math.abs(ops.sumSquares(tensor) / expected - 1)).toBeLessThan(1e-5)
+      tensor.dispose()
+      const spoilt = tf.tensor1d([1, NaN])
+      expect(ops.sumSquares(spoilt)).toBeNaN()
+      spoilt.dispose()
+    })
+  })
+})

@@ -54,12 +54,27 @@ export class ArenaBackend extends MathBackendCPU {
   readonly pool: Pool
   /** How many results of copied cpu kernels were moved from the heap into the arena. */
   moves = 0
+  /** References made by the kernel that runs now; given back when it throws. */
+  #made: Array<object> = []
 
   constructor(arena: Arena, pool: Pool) {
     super()
     this.data = new tf.DataStorage<Stored>(this, tf.engine())
     this.arena = arena
     this.pool = pool
+  }
+
+  /** Calls a kernel's function; when it throws, what it made so far is freed. */
+  attempt<A>(kernel: () => A): A {
+    this.#made = []
+    let isDone = false
+    try {
+      const result = kernel()
+      isDone = true
+      return result
+    } finally {
+      if (!isDone) { for (const dataId of this.#made) this.disposeData(dataId) }
+    }
   }
 
   /** Runs a kernel; `work` is a count of element operations and decides whether the threads share it. */
@@ -85,12 +100,14 @@ export class ArenaBackend extends MathBackendCPU {
     const block = this.arena.allocate(4 * length)
     const dataId = {}
     this.data.set(dataId, new Stored(this.arena, dtype, block, length, NONE, 1))
+    this.#made.push(dataId)
     return { info: { dataId, shape: [...shape], dtype }, address: block.address }
   }
 
   /** The same numbers under another shape: no copy, one more reference. */
   alias(info: TensorInfo, shape: ReadonlyArray<number>): TensorInfo {
     this.incRef(info.dataId)
+    this.#made.push(info.dataId)
     return { dataId: info.dataId, shape: [...shape], dtype: info.dtype }
   }
 

@@ -29,12 +29,11 @@ export const stock = <In extends string, Attributes>(
   ) => TensorInfo | Array<TensorInfo> | undefined
 ): Registration => ({
   kernelName,
-  kernelFunc: (call) =>
-    make(
-      call.backend as ArenaBackend,
-      call.inputs as Readonly<Record<In, TensorInfo>>,
-      call.attrs as Attributes
-    ) ?? copied(kernelName)(call)
+  kernelFunc: (call) => {
+    const cpu = call.backend as ArenaBackend
+    const inputs = call.inputs as Readonly<Record<In, TensorInfo>>
+    return cpu.attempt(() => make(cpu, inputs, call.attrs as Attributes)) ?? copied(kernelName)(call)
+  }
 })
 
 const copied = (kernelName: string): tf.KernelFunc => tf.getKernel(kernelName, "cpu").kernelFunc
@@ -47,7 +46,8 @@ export const fused = <In extends string, A extends Attrs, Out extends string>(
   kernelName: operation.name,
   kernelFunc: (call) => {
     const inputs = call.inputs as Readonly<Record<In, TensorInfo>>
-    const results = make(call.backend as ArenaBackend, inputs, call.attrs as unknown as A)
+    const cpu = call.backend as ArenaBackend
+    const results = cpu.attempt(() => make(cpu, inputs, call.attrs as unknown as A))
     return operation.outputs.map((name) => results[name])
   }
 })

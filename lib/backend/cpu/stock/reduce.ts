@@ -41,7 +41,11 @@ const reduce = (
   const rank = x.shape.length
   const size = x.shape.reduce((a, b) => a * b, 1)
   if (x.dtype !== "float32" || size === 0) return undefined
-  const given = axis === undefined || axis === null ? x.shape.map((_, i) => i) : typeof axis === "number" ? [axis] : [...axis]
+  const given = axis === undefined || axis === null ?
+    x.shape.map((_, i) => i) :
+    typeof axis === "number" ?
+    [axis] :
+    [...axis]
   const axes = new Set(tf.util.parseAxisParam(given, x.shape))
   const isKept = x.shape.map((_, i) => !axes.has(i))
   const first = isKept.indexOf(true), last = isKept.lastIndexOf(true)
@@ -71,7 +75,7 @@ export const softmaxRows = (cpu: ArenaBackend, x: TensorInfo, isCausal: boolean)
   return y.info
 }
 
-/** Sums, means and maxima over all, leading or trailing axes; softmax and its logarithm over the last. */
+/** Sums, means and maxima over all, leading or trailing axes; softmax over the last. */
 export const reduceKernels: ReadonlyArray<Registration> = [
   stock<"x", Axes>("Sum", (cpu, { x }, attrs) => reduce(cpu, x, attrs, "sum")),
   stock<"x", Axes>("Mean", (cpu, { x }, attrs) => reduce(cpu, x, attrs, "mean")),
@@ -85,13 +89,5 @@ export const reduceKernels: ReadonlyArray<Registration> = [
       logits.dtype === "float32" && (dim === -1 || dim === logits.shape.length - 1) ?
         softmaxRows(cpu, logits, false) :
         undefined
-  ),
-  stock<"logits", tf.LogSoftmaxAttrs>("LogSoftmax", (cpu, { logits }, { axis }) => {
-    const cols = logits.shape.at(-1) ?? 1
-    const size = logits.shape.reduce((a, b) => a * b, 1)
-    if (logits.dtype !== "float32" || size === 0 || (axis !== -1 && axis !== logits.shape.length - 1)) return undefined
-    const y = cpu.output(logits.shape)
-    cpu.run("logSoftmax", [cpu.address(logits), y.address, size / cols, cols], [], 8 * size)
-    return y.info
-  })
+  )
 ]

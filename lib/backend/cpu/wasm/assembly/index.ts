@@ -1,6 +1,6 @@
 export { gemm } from "./gemm"
 export { affine, binaryMap, fill, unaryMap } from "./elementwise"
-export { contrastiveRows, logSoftmax, softmax, softmaxGrad } from "./rows"
+export { contrastiveRows, softmax, softmaxGrad } from "./rows"
 export { l2Normalize, l2NormalizeGrad, layerNorm, normGrad, rmsNorm } from "./norms"
 export { columnSums, dotChunks, joinChunks, joinDoubles, rowReduce } from "./reduce"
 export { copyStrided, gatherRows, scatterRows } from "./shaping"

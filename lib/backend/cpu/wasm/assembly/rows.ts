@@ -72,7 +72,7 @@ export function softmaxGrad(t: usize, T: usize): void {
   }
 }
 
-/** max + log(sum(exp(x - max))) of a row as max and log, both in double so that nothing is lost on the way. */
+/** The largest number of a row; NaN when there is one. */
 @inline function rowMax(x: usize, cols: usize): f32 {
   let top = load<f32>(x)
   for (let j: usize = 1; j < cols; j++) {
@@ -82,13 +82,14 @@ export function softmaxGrad(t: usize, T: usize): void {
   return top
 }
 
+/** The sum of exp(x - top) in double; y becomes the exponentials. */
 @inline function sumExp(x: usize, y: usize, cols: usize, top: f32): f64 {
   const shift = f32x4.splat(top)
   let low = f64x2.splat(0), high = f64x2.splat(0)
   let j: usize = 0
   for (; j + 4 <= cols; j += 4) {
     const e = exp4(f32x4.sub(v128.load(x + (j << 2)), shift))
-    if (y != 0) v128.store(y + (j << 2), e)
+    v128.store(y + (j << 2), e)
     low = f64x2.add(low, f64x2.promote_low_f32x4(e))
     high = f64x2.add(high, f64x2.promote_low_f32x4(v128.shuffle<f32>(e, e, 2, 3, 2, 3)))
   }
@@ -96,22 +97,10 @@ export function softmaxGrad(t: usize, T: usize): void {
   let total = f64x2.extract_lane(both, 0) + f64x2.extract_lane(both, 1)
   for (; j < cols; j++) {
     const e = exp1(load<f32>(x + (j << 2)) - top)
-    if (y != 0) store<f32>(y + (j << 2), e)
+    store<f32>(y + (j << 2), e)
     total += <f64>e
   }
   return total
-}
-
-/** Words: x, y, rows, cols. */
-export function logSoftmax(t: usize, T: usize): void {
-  const x = word(0), y = word(1), rows = word(2), cols = word(3)
-  const to = share(rows, t + 1, T)
-  for (let r = share(rows, t, T); r < to; r++) {
-    const o = (r * cols) << 2
-    const top = rowMax(x + o, cols)
-    const logTotal = <f32>log1(sumExp(x + o, 0, cols, top))
-    for (let j: usize = 0; j < cols << 2; j += 4) store<f32>(y + o + j, (load<f32>(x + o + j) - top) - logTotal)
-  }
 }
 
 /**

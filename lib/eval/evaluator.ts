@@ -1,17 +1,8 @@
 import { Effect, Stream } from "effect"
 import type { Dataset } from "../api/dataset.ts"
-import type { DatasetFor, EmbeddingMatrix, Encoders, Evaluation } from "../api/evaluation.ts"
+import type { EmbeddingMatrix } from "../api/evaluation.ts"
 import { EvaluationError } from "./errors.ts"
 import { checkMatrix, firstNotFiniteRow } from "./matrix.ts"
-
-/** An evaluator that says so when a data set cannot be scored: the Evaluator of lib/api with `EvaluationError`. */
-export interface CheckedEvaluator<S, Result extends Evaluation> {
-  readonly name: string
-  readonly run: <E, DE, R>(
-    encoders: Encoders<E>,
-    dataset: DatasetFor<S, DE, R>
-  ) => Effect.Effect<Result, E | DE | EvaluationError, R>
-}
 
 /** Who asks whom: the part of every error. */
 export interface Claim {

@@ -1,6 +1,5 @@
 export { classEmbeddings } from "./classEmbeddings.ts"
 export { EvaluationError, type EvaluationErrorFields, type EvaluationErrorReason } from "./errors.ts"
-export type { CheckedEvaluator } from "./evaluator.ts"
 export { concatRows, firstNotFiniteRow, normalizeRows, scoreMatrix } from "./matrix.ts"
 export {
   recallAtK,

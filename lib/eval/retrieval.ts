@@ -1,9 +1,9 @@
 import { Effect } from "effect"
 import type { Dataset } from "../api/dataset.ts"
-import type { EmbeddingMatrix, Encoders, Evaluation } from "../api/evaluation.ts"
+import type { EmbeddingMatrix, Encoders, Evaluation, Evaluator } from "../api/evaluation.ts"
 import type { ImageText } from "../api/sample.ts"
 import { EvaluationError } from "./errors.ts"
-import { type CheckedEvaluator, checkEmbeddings, chunksOf, type Claim, forEachBatch, noSamples } from "./evaluator.ts"
+import { checkEmbeddings, chunksOf, type Claim, forEachBatch, noSamples } from "./evaluator.ts"
 import { concatRows } from "./matrix.ts"
 import { rankWork, retrievalChance, retrievalMetrics, type RetrievalPairs, type RetrievalRanks } from "./recall.ts"
 
@@ -30,7 +30,9 @@ const protocol = "retrieval"
  * `textRetrievalRecall@k`. No prompt template. Fails with EvaluationError for a data set without samples, a picture
  * without captions, and embeddings that are not finite. Source: REFERENCE 6.2.
  */
-export const makeRetrieval = (options: RetrievalOptions = {}): CheckedEvaluator<ImageText, RetrievalResult> => ({
+export const makeRetrieval = (
+  options: RetrievalOptions = {}
+): Evaluator<ImageText, RetrievalResult, EvaluationError> => ({
   name: protocol,
   run: <E, DE, R>(encoders: Encoders<E>, dataset: Dataset<ImageText, DE, R>) =>
     Effect.gen(function* () {
@@ -75,7 +77,7 @@ export const makeRetrieval = (options: RetrievalOptions = {}): CheckedEvaluator<
 })
 
 /** Retrieval with recall at 1, 5 and 10 over all captions. */
-export const retrieval: CheckedEvaluator<ImageText, RetrievalResult> = makeRetrieval()
+export const retrieval: Evaluator<ImageText, RetrievalResult, EvaluationError> = makeRetrieval()
 
 /** Large score matrices take minutes: between blocks other fibers run, and an interrupt is heard. */
 const rankBetweenFibers = (pairs: RetrievalPairs): Effect.Effect<RetrievalRanks> =>

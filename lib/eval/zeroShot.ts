@@ -1,10 +1,10 @@
 import { Effect } from "effect"
 import type { LabelledDataset } from "../api/dataset.ts"
-import type { EmbeddingMatrix, Encoders, Evaluation } from "../api/evaluation.ts"
+import type { EmbeddingMatrix, Encoders, Evaluation, Evaluator } from "../api/evaluation.ts"
 import type { ImageLabel } from "../api/sample.ts"
 import { classEmbeddings } from "./classEmbeddings.ts"
 import { EvaluationError } from "./errors.ts"
-import { type CheckedEvaluator, checkEmbeddings, chunksOf, type Claim, forEachBatch, noSamples } from "./evaluator.ts"
+import { checkEmbeddings, chunksOf, type Claim, forEachBatch, noSamples } from "./evaluator.ts"
 import { concatRows, normalizeRows, scoreMatrix } from "./matrix.ts"
 import { fillTemplate } from "./templates.ts"
 import { zeroShotChance, type ZeroShotFractions, zeroShotMetrics } from "./zeroShotMetrics.ts"
@@ -43,7 +43,9 @@ const protocol = "zero-shot"
  * class with the largest cosine. Fails with EvaluationError for a data set without samples, a label or class that does
  * not exist, templates without `{}`, and embeddings that are not finite. Source: REFERENCE 6.1.
  */
-export const makeZeroShot = (options: ZeroShotOptions = {}): CheckedEvaluator<ImageLabel, ZeroShotResult> => ({
+export const makeZeroShot = (
+  options: ZeroShotOptions = {}
+): Evaluator<ImageLabel, ZeroShotResult, EvaluationError> => ({
   name: protocol,
   run: <E, DE, R>(encoders: Encoders<E>, dataset: LabelledDataset<ImageLabel, DE, R>) =>
     Effect.gen(function* () {
@@ -85,7 +87,7 @@ export const makeZeroShot = (options: ZeroShotOptions = {}): CheckedEvaluator<Im
 })
 
 /** Zero-shot classification with the data set's own templates and all its classes. */
-export const zeroShot: CheckedEvaluator<ImageLabel, ZeroShotResult> = makeZeroShot()
+export const zeroShot: Evaluator<ImageLabel, ZeroShotResult, EvaluationError> = makeZeroShot()
 
 interface Task {
   readonly classNames: ReadonlyArray<string>

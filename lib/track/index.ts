@@ -1,0 +1,30 @@
+export { chanceAxis, chanceMark, fractionScale } from "./chanceMark.ts"
+export { checkDataUrl, dataUrl, type PictureType } from "./dataUrl.ts"
+export { LogError, type LogErrorFields, type LogErrorReason } from "./errors.ts"
+export { formatDuration, formatNumber, formatPercent, formatTimes } from "./format.ts"
+export { type Confusion, confusionMap, type PatchMap, patchMap, type PatchMapOptions } from "./heatMap.ts"
+export { type Content, escapeHtml, type Html, html, raw, renderHtml } from "./html.ts"
+export { type LineChart, lineChart, orderedColor, type Series, seriesColor, smoothed } from "./lineChart.ts"
+export { cutAfter, type Log, openLog, readLog } from "./log.ts"
+export { type LogEntry, logLine, parseLogLine } from "./logEntry.ts"
+export { plainText, shorten } from "./plainText.ts"
+export { Progress, progressLayer, type ProgressOptions, type ProgressShape, silentProgress } from "./progress.ts"
+export {
+  noteJson,
+  plainProgress,
+  progressBar,
+  progressJson,
+  progressLine,
+  type TimedProgress,
+  type TrainingProgress
+} from "./progressText.ts"
+export {
+  type AttentionExample,
+  type Attribution,
+  renderReport,
+  type Report,
+  type ReportPicture,
+  type ReportResult,
+  type RetrievalExample
+} from "./report.ts"
+export { metricName } from "./reportResults.ts"

@@ -1,0 +1,63 @@
+import type { Evaluation } from "../api/evaluation.ts"
+import { chanceAxis, chanceMark, fractionScale } from "./chanceMark.ts"
+import { formatNumber, formatPercent, formatTimes } from "./format.ts"
+import { type Html, html } from "./html.ts"
+import type { ReportResult } from "./report.ts"
+import { section } from "./reportSections.ts"
+import type { Scale } from "./scale.ts"
+
+/** Every number with the one that a guess would reach. */
+export const resultsSection = (results: ReadonlyArray<ReportResult>): Html | undefined => {
+  if (results.length === 0) return undefined
+  const fractions = results.flatMap(({ evaluation }) => [
+    ...Object.values(evaluation.chance),
+    ...Object.values(evaluation.metrics)
+  ])
+  const scale = fractionScale(fractions)
+  return section(
+    "Results",
+    "On the right, the tick is what guessing reaches and the dot what the model reaches; the scale is logarithmic, so " +
+      "the length of a bar is how many times chance.",
+    html`
+      <div class="scroll">
+        <table class="results"><thead><tr><th scope="col">Metric</th><th scope="col">Model</th>
+      <th scope="col">Chance</th><th scope="col">× chance</th><th>${chanceAxis(scale)}</th></tr></thead>${results.map((
+        result
+      ) => resultRows(result, scale))}</table>
+      </div>
+    `
+  )
+}
+
+/** A metric in words; a name that is not known stays as it is. */
+export const metricName = (name: string): string => {
+  const [, side, k] = /^(image|text)RetrievalRecall@(\d+)$/.exec(name) ?? []
+  if (side !== undefined) return `${side === "image" ? "caption to picture" : "picture to caption"}, recall@${k}`
+  return metricNames[name] ?? name
+}
+
+const metricNames: Readonly<Record<string, string>> = {
+  top1: "right at first guess",
+  top5: "right within five",
+  meanPerClass: "mean over classes"
+}
+
+const resultRows = ({ title, note, evaluation }: ReportResult, scale: Scale): Html =>
+  html`<tbody><tr class="group"><th colspan="5" scope="rowgroup">${title}<small>${claimOf(evaluation)}${
+    note === undefined ? "" : ` · ${note}`
+  }</small></th></tr>${
+    Object.entries(evaluation.metrics).map(([name, value]) => {
+      const chance = evaluation.chance[name]
+      return html`
+        <tr>
+          <th scope="row">${metricName(name)}</th>
+          <td class="value">${formatPercent(value)}</td>
+          <td>${chance === undefined ? "–" : formatPercent(chance)}</td>
+          <td>${chance === undefined ? "–" : formatTimes(value, chance)}</td>
+          <td class="plot">${chance === undefined ? undefined : chanceMark(scale, value, chance)}</td>
+        </tr>
+      `
+    })
+  }</tbody>`
+
+const claimOf = ({ protocol, dataset, n }: Evaluation): string => `${protocol} on ${dataset}, n = ${formatNumber(n, 4)}`

@@ -137,21 +137,20 @@ const pull = (node: Node, backward: NonNullable<Node["pull"]>, dy: Tensor, grads
       found[i] = own
     })
   })
+  const misfit = node.inputs.findIndex((input, i) => found[i] !== undefined && found[i].size !== input.tensor.size)
+  if (misfit >= 0) {
+    for (const grad of found) grad?.dispose()
+    throw new ShapeError(
+      `${node.operation} backward`,
+      `a gradient of ${showShape(node.inputs[misfit]?.tensor.shape ?? [])} for input ${misfit}`,
+      showShape(found[misfit]?.shape ?? [])
+    )
+  }
   node.inputs.forEach((input, i) => {
     const grad = found[i]
     if (grad === undefined) return
-    if (input.node === undefined) {
-      grad.dispose()
-      return
-    }
-    if (grad.size !== input.tensor.size) {
-      throw new ShapeError(
-        `${node.operation} backward`,
-        `a gradient of ${showShape(input.tensor.shape)} for input ${i}`,
-        showShape(grad.shape)
-      )
-    }
-    accumulate(grads, input.node, grad)
+    if (input.node === undefined) grad.dispose()
+    else accumulate(grads, input.node, grad)
   })
 }
 
@@ -173,9 +172,14 @@ export const valueAndGrad = <P extends Params>(
 ): { readonly loss: Tensor; readonly grads: P } => {
   const { outputs, pullback } = vjp(params, (lifted) => ({ loss: loss(lifted) }))
   const seed = tf.onesLike(outputs.loss.tensor)
-  const grads = pullback({ loss: seed })
-  seed.dispose()
-  return { loss: outputs.loss.tensor, grads }
+  try {
+    return { loss: outputs.loss.tensor, grads: pullback({ loss: seed }) }
+  } catch (error) {
+    outputs.loss.tensor.dispose()
+    throw error
+  } finally {
+    seed.dispose()
+  }
 }
 
 /** Whether every number of a tree is finite; reads the tensors back. */

@@ -1,0 +1,134 @@
+import * as tf from "@tensorflow/tfjs-core"
+import type { Embeddings, ImageTextBatch, Loss, Model, Optimizer } from "../lib/api/index.ts"
+import { globalNorm } from "../lib/optim/index.ts"
+import type { Params, Value } from "../lib/tensor/index.ts"
+import { disposeParams, leavesOf, mapParams, value, vjp, zipParams } from "../lib/tensor/index.ts"
+
+/** What a step trains: any two-tower model; of its parameters only the scale is known by name, for the clamp. */
+export type TwoTowerParams = Params & { readonly logitScale: Value }
+
+/** A model that can be trained with a contrastive loss. */
+export type TrainableModel<P extends TwoTowerParams> = Model<P, ImageTextBatch, Embeddings>
+
+/** One pass over one micro-batch. `grads` belong to the caller; they are those of loss / divisor. */
+export interface PassResult<P extends Params> {
+  readonly grads: P
+  /** The micro-batch's own loss, not divided. */
+  readonly loss: number
+  /** Images whose own text has the largest logit. */
+  readonly correct: number
+}
+
+/** What the U micro-batches of one step say: gradients of the sum of loss / U, and a number a micro-batch. */
+export interface StepGradients<P extends Params> {
+  /** They belong to the caller; `applyUpdate` consumes them. */
+  readonly grads: P
+  readonly loss: ReadonlyArray<number>
+  readonly correct: ReadonlyArray<number>
+  /** L2 norm of all gradients together; nothing is clipped. */
+  readonly gradNorm: number
+}
+
+const readScalar = (x: Value): number => x.tensor.dataSync()[0] ?? Number.NaN
+
+/**
+ * Forward and backward of one micro-batch: the gradients of loss / `divisor`. Everything but the result is freed, also
+ * when it throws. Parameters and batch stay the caller's.
+ */
+export const gradientsOf = <P extends TwoTowerParams>(
+  model: TrainableModel<P>,
+  loss: Loss,
+  params: P,
+  batch: ImageTextBatch,
+  divisor: number
+): PassResult<P> => {
+  const { outputs, pullback } = vjp(params, (lifted) => loss.compute(model.apply(lifted, batch)))
+  const seed = tf.fill(outputs.loss.tensor.shape, 1 / divisor)
+  try {
+    const grads = pullback({ loss: seed }) // frees the residuals, also when it throws
+    return { grads, loss: readScalar(outputs.loss), correct: readScalar(outputs.correct) }
+  } finally {
+    seed.dispose()
+    disposeParams(outputs)
+  }
+}
+
+/** The sum of two trees of gradients. Consumes both, also when it throws. */
+export const addGradients = <P extends Params>(a: P, b: P): P => {
+  let sum: P | undefined
+  try {
+    tf.tidy(() => {
+      sum = zipParams(a, b, (x, y) => value(tf.add(x.tensor, y.tensor)))
+      for (const { value } of leavesOf(sum)) tf.keep(value.tensor)
+    })
+  } finally {
+    disposeParams(a)
+    disposeParams(b)
+  }
+  if (sum === undefined) throw new Error("addGradients: the sum was not made")
+  return sum
+}
+
+/**
+ * The gradients of one step: the sum over its U micro-batches of the gradients of loss / U, each micro-batch with
+ * negatives of its own. One synchronous unit; a caller that wants the event loop to run between micro-batches calls
+ * `gradientsOf` and `addGradients` itself. Throws RangeError without a micro-batch. Source: REFERENCE 4.2; GOLDENS 5.
+ */
+export const computeGradients = <P extends TwoTowerParams>(
+  model: TrainableModel<P>,
+  loss: Loss,
+  params: P,
+  microBatches: ReadonlyArray<ImageTextBatch>
+): StepGradients<P> => {
+  let grads: P | undefined
+  const passes: Array<Omit<PassResult<P>, "grads">> = []
+  try {
+    for (const batch of microBatches) {
+      const pass = gradientsOf(model, loss, params, batch, microBatches.length)
+      grads = grads === undefined ? pass.grads : addGradients(grads, pass.grads)
+      passes.push(pass)
+    }
+    if (grads === undefined) throw new RangeError("computeGradients: expected at least one micro-batch, found none")
+    const gradNorm = globalNorm(grads)
+    return { grads, loss: passes.map((pass) => pass.loss), correct: passes.map((pass) => pass.correct), gradNorm }
+  } catch (cause) {
+    if (grads !== undefined) disposeParams(grads)
+    throw cause
+  }
+}
+
+/** Parameters and state after an update; both belong to the caller. */
+export interface AppliedUpdate<P extends Params, S> {
+  readonly params: P
+  readonly state: S
+  /** The parameter `logitScale`, a logarithm, as the optimizer left it. */
+  readonly logitScaleBeforeClamp: number
+  /** The same after the clamp: what `params` hold. */
+  readonly logitScale: number
+}
+
+/**
+ * One optimizer update, then the clamp of the logarithm `logitScale` to `clamp` (as float32 numbers; published: 0 to
+ * 4.6052, a scale of 1 to 100). Consumes gradients, state and parameters; a NaN stays a NaN. Source: REFERENCE 4.2.
+ */
+export const applyUpdate = <P extends TwoTowerParams, S>(
+  optimizer: Optimizer<P, S>,
+  grads: P,
+  state: S,
+  params: P,
+  lr: number,
+  [lo, hi]: readonly [number, number]
+): AppliedUpdate<P, S> => {
+  const [updated, next] = optimizer.update(grads, state, params, lr)
+  const before = readScalar(updated.logitScale)
+  const after = Math.min(Math.max(before, Math.fround(lo)), Math.fround(hi))
+  if (Object.is(before, after)) {
+    return { params: updated, state: next, logitScaleBeforeClamp: before, logitScale: after }
+  }
+  const clamped = mapParams(updated, (parameter, path) => {
+    if (path !== "logitScale") return parameter
+    parameter.tensor.dispose()
+    return value(tf.keep(tf.scalar(after, "float32")))
+  })
+  return { params: clamped, state: next, logitScaleBeforeClamp: before, logitScale: after }
+}

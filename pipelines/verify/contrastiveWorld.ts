@@ -1,0 +1,57 @@
+import { Schema } from "effect"
+import type { Loss } from "../../lib/api/index.ts"
+import { contrastive, groupLosses } from "../../lib/losses/index.ts"
+import { lossInputs, runLoss } from "./contrastiveCase.ts"
+import type { Golden } from "./golden.ts"
+import { check, checkBoth, guarded } from "./golden.ts"
+import type { Row } from "./row.ts"
+import { abs, compare, err } from "./row.ts"
+import { inScope } from "./tensors.ts"
+
+/** GOLDENS 12. */
+const limits = { loss: err(5e-6), grad: err(5e-6), acc: abs(1e-4) }
+
+/** `exact`, and `asPublished` for each W of the file. */
+interface WorldCase {
+  readonly name: string
+  readonly loss: Loss
+  readonly worldSize: number | undefined
+}
+
+const verifyCase = (golden: Golden, { name, loss, worldSize }: WorldCase, loss64: number): ReadonlyArray<Row> =>
+  inScope(() => {
+    const inputs = lossInputs(golden, "")
+    const result = runLoss(loss, inputs)
+    const groups = worldSize === undefined ? [] : groupLosses(inputs, worldSize)
+    return [
+      ...checkBoth(golden, `${name}.loss`, result.loss, limits.loss),
+      compare(golden.file, `${name} metadata loss64`, result.loss, [loss64], limits.loss),
+      check(golden, `${name}.acc`, [result.acc], limits.acc),
+      ...(worldSize === undefined ? [] : checkBoth(golden, `${name}.group_loss`, groups, limits.loss)),
+      ...result.grads.flatMap(([input, grad]) => [
+        check(golden, `${name}.grad.${input}`, grad, limits.grad),
+        check(golden, `${name}.grad64.${input}`, grad, limits.grad)
+      ])
+    ]
+  })
+
+/**
+ * Rows of `contrastive_world.safetensors`: value and gradients of the exact loss and of the published one for each
+ * number of ranks, on the backend in use. Source: GOLDENS 12.
+ */
+export const verifyContrastiveWorld = (golden: Golden): ReadonlyArray<Row> =>
+  guarded(golden.file, "cases", () => {
+    const worldSizes = golden.json("W", Schema.Array(Schema.Int))
+    const loss64 = golden.json("loss64", Schema.Record(Schema.String, Schema.String))
+    const cases: ReadonlyArray<WorldCase> = [
+      { name: "exact", loss: contrastive.exact, worldSize: undefined },
+      ...worldSizes.map((worldSize) => ({
+        name: `asPublished.W${worldSize}`,
+        loss: contrastive.asPublished({ worldSize }),
+        worldSize
+      }))
+    ]
+    return cases.flatMap((c) =>
+      guarded(golden.file, c.name, () => verifyCase(golden, c, Number(loss64[c.name] ?? Number.NaN)))
+    )
+  })

@@ -61,9 +61,9 @@ export interface TrainConfig {
   }
 }
 
-type DeepPartial<T> = T extends ReadonlyArray<unknown> ? T
-  : T extends object ? T extends Length | Warmup | LossConfig ? T : { readonly [K in keyof T]?: DeepPartial<T[K]> }
-  : T
+type DeepPartial<T> = T extends ReadonlyArray<unknown> ? T :
+  T extends object ? T extends Length | Warmup | LossConfig ? T : { readonly [K in keyof T]?: DeepPartial<T[K]> } :
+  T
 
 /** What a caller writes: any part of the record; the rest is the paper's recipe. */
 export type TrainConfigInput = DeepPartial<TrainConfig>
@@ -177,7 +177,7 @@ export interface Plan {
 
 /** Steps from epochs and the number of samples; incomplete batches and accumulation groups are dropped. */
 export const planOf = (config: TrainConfig, numSamples: number | undefined): Effect.Effect<Plan, ConfigInvalid> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const perStep = config.batchSize * config.updateFreq
     const stepsPerEpoch = numSamples === undefined ? undefined : Math.floor(numSamples / perStep)
     if (stepsPerEpoch === 0) {
@@ -187,17 +187,17 @@ export const planOf = (config: TrainConfig, numSamples: number | undefined): Eff
       )
     }
     const inSteps = (epochs: number, path: string): Effect.Effect<number, ConfigInvalid> =>
-      stepsPerEpoch === undefined
-        ? invalid(path, "expected steps: epochs cannot be counted, the data set does not say how many samples it has")
-        : Effect.succeed(Math.round(epochs * stepsPerEpoch))
+      stepsPerEpoch === undefined ?
+        invalid(path, "expected steps: epochs cannot be counted, the data set does not say how many samples it has") :
+        Effect.succeed(Math.round(epochs * stepsPerEpoch))
     const { length } = config
     const { warmup } = config.schedule
     const steps = "steps" in length ? length.steps : yield* inSteps(length.epochs, "length")
-    const warmupSteps = "steps" in warmup
-      ? warmup.steps
-      : "fraction" in warmup
-      ? Math.round(warmup.fraction * steps)
-      : yield* inSteps(warmup.epochs, "schedule.warmup")
+    const warmupSteps = "steps" in warmup ?
+      warmup.steps :
+      "fraction" in warmup ?
+      Math.round(warmup.fraction * steps) :
+      yield* inSteps(warmup.epochs, "schedule.warmup")
     if (warmupSteps >= steps) {
       return yield* invalid("schedule.warmup", `expected less than the run's ${steps} steps, found ${warmupSteps}`)
     }

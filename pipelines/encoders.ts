@@ -15,7 +15,7 @@ const passes = <A>(
   embedDim: number,
   encode: (part: ReadonlyArray<A>) => Effect.Effect<Float32Array, UnitError>
 ): Effect.Effect<EmbeddingMatrix, UnitError> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const data = new Float32Array(items.length * embedDim)
     for (let begin = 0; begin < items.length; begin += PASS) {
       data.set(yield* encode(items.slice(begin, begin + PASS)), begin * embedDim)

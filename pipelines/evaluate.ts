@@ -12,7 +12,7 @@ import { makeEncoders } from "./encoders.ts"
 export const evaluate =
   <S, Result extends Evaluation, Err, DE, R>(evaluator: Evaluator<S, Result, Err>, dataset: DatasetFor<S, DE, R>) =>
   <P extends Params>(trained: Trained<DualEncoder<P>>): Effect.Effect<Result, UnitError | Err | DE, R | Backend> =>
-    Effect.gen(function*() {
+    Effect.gen(function* () {
       const backend = yield* Backend
       return yield* evaluator.run(makeEncoders(trained.model, trained.params, backend), dataset)
     })

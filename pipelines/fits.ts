@@ -11,5 +11,5 @@ export type ErrorOf<D> = D extends Dataset<unknown, infer E, unknown> ? E : neve
 export type ServicesOf<D> = D extends Dataset<unknown, unknown, infer R> ? R : never
 
 /** Compiles when a data set has what training reads; otherwise the property's name is the compiler's message. */
-export type FitsTraining<D extends AnyDataset> = SampleOf<D> extends ImageText ? unknown
-  : { readonly "training needs pictures with captions, but this data set yields": SampleOf<D> }
+export type FitsTraining<D extends AnyDataset> = SampleOf<D> extends ImageText ? unknown :
+  { readonly "training needs pictures with captions, but this data set yields": SampleOf<D> }

@@ -31,7 +31,7 @@ export const plan = <P extends Params, S, E, R>(
   dataset: Dataset<S, E, R>,
   input: TrainConfigInput = {}
 ): Effect.Effect<TrainPlan, ConfigInvalid> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const config = yield* decodeTrainConfig(input)
     const length = yield* planOf(config, dataset.numSamples)
     const matrices = specsOf<P>(model.specs).filter(({ spec }) => spec.shape.length >= 2)

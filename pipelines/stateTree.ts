@@ -23,7 +23,7 @@ export const flattenState = (state: StateTree): FlatState => {
     if (tree === null) return
     if (typeof tree === "number") numbers[path] = tree
     else if (isObject(tree) && isValue(tree)) values.set(path, tree)
-    else if (isObject(tree)) for (const [name, child] of Object.entries(tree)) visit(child, join(path, name))
+    else if (isObject(tree)) { for (const [name, child] of Object.entries(tree)) visit(child, join(path, name)) }
     else throw new TypeError(`optimizer state: expected a value, a number or null at ${path}, found ${typeof tree}`)
   }
   visit(state, "")

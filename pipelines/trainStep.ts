@@ -4,24 +4,20 @@ import { globalNorm } from "../lib/optim/index.ts"
 import type { Params, Value } from "../lib/tensor/index.ts"
 import { disposeParams, leavesOf, mapParams, value, vjp, zipParams } from "../lib/tensor/index.ts"
 
-/** What a step trains: any two-tower model; of its parameters only the scale is known by name, for the clamp. */
+/** Parameters that can be trained; only the scale is known by name, for the clamp. */
 export type TwoTowerParams = Params & { readonly logitScale: Value }
 
-/** A model that can be trained with a contrastive loss. */
-export type TrainableModel<P extends TwoTowerParams> = Model<P, ImageTextBatch, Embeddings>
-
-/** One pass over one micro-batch. `grads` belong to the caller; they are those of loss / divisor. */
+/** One pass over one micro-batch. `grads` belong to the caller; `loss` is not divided by the divisor. */
 export interface PassResult<P extends Params> {
   readonly grads: P
-  /** The micro-batch's own loss, not divided. */
   readonly loss: number
   /** Images whose own text has the largest logit. */
   readonly correct: number
 }
 
-/** What the U micro-batches of one step say: gradients of the sum of loss / U, and a number a micro-batch. */
+/** What the U micro-batches of one step say; `loss` and `correct` hold a number a micro-batch. */
 export interface StepGradients<P extends Params> {
-  /** They belong to the caller; `applyUpdate` consumes them. */
+  /** Of the sum of loss / U. They belong to the caller; `applyUpdate` consumes them. */
   readonly grads: P
   readonly loss: ReadonlyArray<number>
   readonly correct: ReadonlyArray<number>
@@ -36,7 +32,7 @@ const readScalar = (x: Value): number => x.tensor.dataSync()[0] ?? Number.NaN
  * when it throws. Parameters and batch stay the caller's.
  */
 export const gradientsOf = <P extends TwoTowerParams>(
-  model: TrainableModel<P>,
+  model: Model<P, ImageTextBatch, Embeddings>,
   loss: Loss,
   params: P,
   batch: ImageTextBatch,
@@ -75,7 +71,7 @@ export const addGradients = <P extends Params>(a: P, b: P): P => {
  * `gradientsOf` and `addGradients` itself. Throws RangeError without a micro-batch. Source: REFERENCE 4.2; GOLDENS 5.
  */
 export const computeGradients = <P extends TwoTowerParams>(
-  model: TrainableModel<P>,
+  model: Model<P, ImageTextBatch, Embeddings>,
   loss: Loss,
   params: P,
   microBatches: ReadonlyArray<ImageTextBatch>
@@ -97,13 +93,11 @@ export const computeGradients = <P extends TwoTowerParams>(
   }
 }
 
-/** Parameters and state after an update; both belong to the caller. */
+/** Parameters and state after an update, both the caller's, and the logarithm `logitScale` before and after the clamp. */
 export interface AppliedUpdate<P extends Params, S> {
   readonly params: P
   readonly state: S
-  /** The parameter `logitScale`, a logarithm, as the optimizer left it. */
   readonly logitScaleBeforeClamp: number
-  /** The same after the clamp: what `params` hold. */
   readonly logitScale: number
 }
 

@@ -1,0 +1,108 @@
+import * as tf from "@tensorflow/tfjs-core"
+import type { Tensor } from "@tensorflow/tfjs-core"
+import { Effect } from "effect"
+import type { RgbImage, Trained } from "../lib/api/index.ts"
+import type { UnitError } from "../lib/backend/index.ts"
+import { Backend } from "../lib/backend/index.ts"
+import type { Clip, ClipParams } from "../lib/models/index.ts"
+import { lambdaInitOf } from "../lib/models/index.ts"
+import { runVision } from "../lib/models/towers.ts"
+import type { DiffAttention } from "../lib/nn/index.ts"
+import { lookAtDiffAttention } from "../lib/nn/index.ts"
+import { encodePictures, evaluationTransform, noNoise } from "./encode.ts"
+
+/** What the class token looks at in one layer. Maps are [B, He, P], row-major: head pairs, patches from the top left. */
+export interface LayerAttention {
+  readonly lambda: number
+  /** Pairs of heads, He = numHeads / 2. */
+  readonly numPairs: number
+  /** P, the patches of a picture; the class token's look at itself is left out. */
+  readonly numPatches: number
+  /** Weights of the first softmax; with the class token's own they sum to 1. */
+  readonly first: Float32Array
+  /** Weights of the second softmax, likewise. */
+  readonly second: Float32Array
+  /** first - lambda second: what the values are weighted with. */
+  readonly difference: Float32Array
+}
+
+/** A model whose image tower has differential attention, whatever its text tower. */
+export type DiffVisionModel<TA> = Clip<ClipParams<DiffAttention, TA>>
+
+/** The class token's row of maps [B, He, N, N] without its first column: [B, He, P]. */
+const classRow = (maps: Tensor): Float32Array => {
+  const [b = 0, pairs = 0, n = 0] = maps.shape
+  const row = tf.slice(maps, [0, 0, 0, 1], [b, pairs, 1, n - 1]) // [B, He, N, N] -> [B, He, 1, P]
+  return Float32Array.from(row.dataSync())
+}
+
+/**
+ * Both attention maps of the class token and their difference, layer by layer, for images [B, 3, S, S] normalised as the
+ * model wants them. One synchronous unit: call it within `backend.sync`. Nothing is left on the engine.
+ * Source: DiffCLIP section 3 and its figure of attention maps.
+ */
+export const attentionMaps = <TA>(
+  model: DiffVisionModel<TA>,
+  params: ClipParams<DiffAttention, TA>,
+  images: Tensor
+): ReadonlyArray<LayerAttention> => {
+  const { settings } = model
+  const layers: Array<LayerAttention> = []
+  tf.tidy(() => {
+    runVision(
+      settings,
+      (layer) => {
+        const lambdaInit = lambdaInitOf(settings.lambdaInit, layer)
+        const look = lookAtDiffAttention({ numHeads: settings.vision.numHeads, mask: "none", lambdaInit })
+        return (p, x) => {
+          const { out, ...maps } = look(p, x)
+          // Read at once: the block that calls this frees the maps when it ends.
+          const first = classRow(maps.first.tensor)
+          const second = classRow(maps.second.tensor)
+          const lambda = maps.lambda.tensor.dataSync()[0] ?? Number.NaN
+          layers.push({
+            lambda,
+            numPairs: settings.vision.numHeads / 2,
+            numPatches: (settings.imageSize / settings.patchSize) ** 2,
+            first,
+            second,
+            difference: first.map((weight, i) => weight - lambda * (second[i] ?? Number.NaN))
+          })
+          return out
+        }
+      },
+      params.visual,
+      images
+    )
+  })
+  return layers
+}
+
+/** `attentionMaps` of a trained model for decoded pictures of any size, put through the evaluation's transform. */
+export const lookAtPictures = <TA>(
+  { model, params }: Trained<DiffVisionModel<TA>>,
+  pictures: ReadonlyArray<RgbImage>
+): Effect.Effect<ReadonlyArray<LayerAttention>, UnitError, Backend> =>
+  Effect.flatMap(Backend, (backend) =>
+    backend.sync(() => {
+      const { size } = model.transform.image
+      const pixels = encodePictures(evaluationTransform(model.transform), pictures, noNoise)
+      const images = tf.tensor4d(pixels, [pictures.length, 3, size, size])
+      try {
+        return attentionMaps(model, params, images)
+      } finally {
+        images.dispose()
+      }
+    }))
+
+/** The mean over head pairs of one picture's map: [B, He, P] -> [P]. */
+export const meanOverHeads = (
+  map: Float32Array,
+  { numPairs, numPatches }: Pick<LayerAttention, "numPairs" | "numPatches">,
+  picture: number
+): Float32Array =>
+  Float32Array.from({ length: numPatches }, (_, patch) => {
+    let sum = 0
+    for (let pair = 0; pair < numPairs; pair++) sum += map[(picture * numPairs + pair) * numPatches + patch] ?? 0
+    return sum / numPairs
+  })

@@ -1,0 +1,34 @@
+export type {
+  Cursor,
+  Dataset,
+  Encoders,
+  Evaluation,
+  Evaluator,
+  ImageLabel,
+  ImageText,
+  LabelledDataset,
+  Loss,
+  Model,
+  Optimizer,
+  RgbImage,
+  Schedule,
+  Trained
+} from "../lib/api/index.ts"
+export { Backend } from "../lib/backend/index.ts"
+export { cc12m, cc3m, fromArray, labelled, webdataset } from "../lib/data/index.ts"
+export { makeRetrieval, makeZeroShot, retrieval, zeroShot } from "../lib/eval/index.ts"
+export { contrastive } from "../lib/losses/index.ts"
+export {
+  clip,
+  diffClip,
+  diffClipStar,
+  diffClipVision,
+  makeClip,
+  makeDiffClip,
+  makeDiffClipStar,
+  makeDiffClipVision,
+  vit
+} from "../lib/models/index.ts"
+export { adamW, chain, warmupCosine } from "../lib/optim/index.ts"
+export { clipTokenizer, compactTokenizer, tableOf } from "../lib/text/index.ts"
+export * from "./index.ts"

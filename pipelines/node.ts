@@ -1,0 +1,78 @@
+import { NodeServices } from "@effect/platform-node"
+import { Effect, Layer } from "effect"
+import type { FileSystem, Path } from "effect"
+import process from "node:process"
+import type { Backend, BackendError, CanaryFailed } from "../lib/backend/index.ts"
+import { auto, type BackendName, byName } from "../lib/backend/index.ts"
+import { type CheckpointStore, checkpointStore } from "../lib/checkpoint/index.ts"
+import type { ImageDecoder } from "../lib/image/index.ts"
+import { sharpDecoder } from "../lib/image/sharp.ts"
+import { type Progress, progressLayer, silentProgress } from "../lib/track/index.ts"
+import { type Run, runIn } from "./run.ts"
+
+export type { BackendName, CpuOptions } from "../lib/backend/index.ts"
+export { auto, byName, cpu } from "../lib/backend/index.ts"
+export { decodeOnWhite, encodePng, renderSvg, sharpDecoder } from "../lib/image/sharp.ts"
+
+/** Where a program runs and how it talks. */
+export interface LiveOptions {
+  /** The run directory. Default `runs/default`. */
+  readonly dir?: string
+  /** Go on from the run that is there. Default `fresh`. */
+  readonly begin?: "fresh" | "resume"
+  /** The engine. Default `auto`. */
+  readonly backend?: BackendName
+  /** How progress is shown on stderr: a bar or lines, JSON lines, or nothing. Default `text`. */
+  readonly progress?: "text" | "json" | "silent"
+  /** Threads of the CPU engine. */
+  readonly threads?: number
+}
+
+/** All services that the pipelines need, on Node, Bun and Deno. */
+export type LiveServices =
+  | Backend
+  | CheckpointStore
+  | ImageDecoder
+  | Progress
+  | Run
+  | FileSystem.FileSystem
+  | Path.Path
+
+/** Files of the machine: file system and paths, and the picture decoder. */
+export const files: Layer.Layer<FileSystem.FileSystem | Path.Path | ImageDecoder> = Layer.merge(
+  NodeServices.layer,
+  sharpDecoder
+)
+
+/** Progress on stderr, so that results stay alone on stdout. */
+export const progressOnStderr = (format: "text" | "json" | "silent"): Layer.Layer<Progress> =>
+  format === "silent" ? silentProgress : progressLayer({
+    write: (text) => Effect.sync(() => void process.stderr.write(text)),
+    isTTY: process.stderr.isTTY === true,
+    columns: () => process.stderr.columns ?? 80,
+    format
+  })
+
+/**
+ * Backend, files, checkpoints, decoder, progress and run directory in one layer.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { cc3m, diffClip, Pipeline } from "diffclip"
+ * import { live } from "diffclip/node"
+ *
+ * const program = Pipeline.train(diffClip, cc3m).pipe(Effect.scoped, Effect.provide(live({ dir: "runs/first" })))
+ * ```
+ */
+export const live = (
+  { dir = "runs/default", begin = "fresh", backend = "auto", progress = "text", threads }: LiveOptions = {}
+): Layer.Layer<LiveServices, BackendError | CanaryFailed> => {
+  const options = threads === undefined ? {} : { threads }
+  return Layer.mergeAll(
+    backend === "auto" && threads === undefined ? auto : byName(backend, options),
+    progressOnStderr(progress),
+    runIn(dir, begin),
+    checkpointStore.pipe(Layer.provideMerge(files))
+  )
+}

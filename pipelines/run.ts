@@ -1,0 +1,21 @@
+import { Context, Layer } from "effect"
+
+/** Where a run lives and how it begins. */
+export interface RunShape {
+  /** The run directory: config, log, checkpoints, report. */
+  readonly dir: string
+  /**
+   * `fresh` refuses a directory that already holds a run; `resume` goes on from its newest good checkpoint, and starts
+   * afresh where there is none yet.
+   */
+  readonly begin: "fresh" | "resume"
+}
+
+const RunBase: Context.ServiceClass<Run, "diffclip/Run", RunShape> = Context.Service<Run, RunShape>()("diffclip/Run")
+
+/** The run directory that training writes into. */
+export class Run extends RunBase {}
+
+/** A layer for a directory; fresh unless `begin: "resume"`. */
+export const runIn = (dir: string, begin: RunShape["begin"] = "fresh"): Layer.Layer<Run> =>
+  Layer.succeed(Run, { dir, begin })

@@ -1,0 +1,145 @@
+import * as tf from "@tensorflow/tfjs-core"
+import { Effect, FileSystem, Path } from "effect"
+import type { PlatformError, Scope } from "effect"
+import type { CheckpointError, ResumePoint } from "../lib/checkpoint/index.ts"
+import { CheckpointStore, describeModel, paramsFrom } from "../lib/checkpoint/index.ts"
+import type { UnitError } from "../lib/backend/index.ts"
+import { keyOf, value } from "../lib/tensor/index.ts"
+import type { Log, LogError } from "../lib/track/index.ts"
+import { cutAfter, openLog, Progress } from "../lib/track/index.ts"
+import { ConfigInvalid, invalid } from "./errors.ts"
+import type { Position } from "./position.ts"
+import { Run } from "./run.ts"
+import { unflattenState } from "./stateTree.ts"
+import type { Recipe } from "./training.ts"
+import type { TwoTowerParams } from "./trainStep.ts"
+
+/** An open run: where it is, its log, and how to get its first position. */
+export interface OpenRun<P extends TwoTowerParams, S> {
+  readonly dir: string
+  readonly log: Log
+  /** Weights and state at the beginning: drawn, or from the checkpoint that is resumed. The caller owns them. */
+  readonly start: Effect.Effect<Position<P, S>, UnitError>
+  /** The checkpoint that was resumed; undefined for a fresh run. */
+  readonly resumed: { readonly step: number; readonly finished: boolean; readonly folder: string } | undefined
+  /** The resolved configuration as it stands in `config.json` and in every checkpoint. */
+  readonly record: RunRecord
+}
+
+/** What `config.json` holds. */
+export type RunRecord = Readonly<Record<string, unknown>>
+
+const toConfigError = (dir: string) => (error: PlatformError.PlatformError): ConfigInvalid =>
+  new ConfigInvalid({ issues: [{ path: "out", message: error.message }], message: `${dir}: ${error.message}` })
+
+const resumeArrays = <P extends TwoTowerParams, S>(
+  { model, optimizer, backend }: Recipe<P, S>,
+  point: ResumePoint
+): Effect.Effect<Position<P, S>, UnitError> =>
+  backend.sync(() => {
+    const params = paramsFrom<P>(model.specs, point.arrays)
+    const template = optimizer.init(params)
+    const numbers = point.state.extra["optimizerNumbers"]
+    const state = unflattenState(template, (path, like) => {
+      const stored = point.optimizer.get(path)
+      like.tensor.dispose()
+      if (stored === undefined) throw new Error(`the optimizer file has no tensor ${path}`)
+      return value(tf.keep(tf.tensor(stored.data, [...stored.shape], "float32")))
+    }, (path) => {
+      const found = typeof numbers === "object" && numbers !== null ? Object.entries(numbers) : []
+      const number: unknown = found.find(([name]) => name === path)?.[1]
+      if (typeof number !== "number") throw new Error(`the checkpoint has no number ${path} of the optimizer`)
+      return number
+    })
+    return { params, state, step: point.state.step, cursor: point.state.cursor }
+  })
+
+const fresh = <P extends TwoTowerParams, S>(
+  { model, optimizer, config, backend }: Recipe<P, S>
+): Effect.Effect<Position<P, S>, UnitError> =>
+  backend.sync(() => {
+    const params = model.init(keyOf(config.seed))
+    return { params, state: optimizer.init(params), step: 0, cursor: { epoch: 0, delivered: 0 } }
+  })
+
+/** Names of the fields in which two plain records differ, with dots between levels. */
+const differences = (a: unknown, b: unknown, path = ""): ReadonlyArray<string> => {
+  if (JSON.stringify(a) === JSON.stringify(b)) return []
+  const isRecord = (x: unknown): x is Readonly<Record<string, unknown>> =>
+    typeof x === "object" && x !== null && !Array.isArray(x)
+  if (!isRecord(a) || !isRecord(b)) return [path]
+  return [...new Set([...Object.keys(a), ...Object.keys(b)])].flatMap((key) =>
+    differences(a[key], b[key], path === "" ? key : `${path}.${key}`)
+  )
+}
+
+/**
+ * Opens the run directory. A fresh run refuses one that already has checkpoints; a resumed one goes on from the newest
+ * that is whole (what was wrong with newer ones is announced), refuses another configuration, and cuts the log after the
+ * checkpoint. Writes `config.json`.
+ */
+export const openRun = <P extends TwoTowerParams, S>(
+  recipe: Recipe<P, S>,
+  dataset: string,
+  steps: number
+): Effect.Effect<
+  OpenRun<P, S>,
+  ConfigInvalid | CheckpointError | LogError,
+  Run | CheckpointStore | Progress | FileSystem.FileSystem | Path.Path | Scope.Scope
+> =>
+  Effect.gen(function* () {
+    const { dir, begin } = yield* Run
+    const store = yield* CheckpointStore
+    const progress = yield* Progress
+    const fs = yield* FileSystem.FileSystem
+    const path = yield* Path.Path
+    const record: RunRecord = {
+      model: describeModel(recipe.model),
+      dataset,
+      steps,
+      train: recipe.config,
+      loss: recipe.loss.name
+    }
+    const existing = yield* fs.exists(path.join(dir, "checkpoints")).pipe(Effect.mapError(toConfigError(dir)))
+    if (existing && begin === "fresh") {
+      const states = yield* store.states(dir)
+      if (states.length > 0) {
+        return yield* invalid(
+          "out",
+          `expected a directory without a run, found checkpoints up to step ${states[0]?.step} in ${dir}: ` +
+            "resume it (--resume) or choose another directory"
+        )
+      }
+    }
+    const point = existing && begin === "resume" ? yield* store.newestGood(dir, { wanted: recipe.model }) : undefined
+    for (const problem of point?.skipped ?? []) yield* progress.note(`skipped a damaged checkpoint: ${problem.message}`)
+    if (point !== undefined) {
+      const changed = differences(point.state.extra["run"], JSON.parse(JSON.stringify(record)))
+      if (changed.length > 0) {
+        return yield* new ConfigInvalid({
+          issues: changed.map((field) => ({ path: field, message: "differs from the run that is resumed" })),
+          message: `${dir} holds a run with another configuration (${changed.join(", ")}): resume it with its own, ` +
+            "or choose another directory"
+        })
+      }
+      if (point.state.enginePath !== recipe.backend.path) {
+        yield* progress.note(
+          `resuming on engine path ${recipe.backend.path}, the checkpoint is from ${point.state.enginePath}: ` +
+            "the run goes on, but not bit for bit"
+        )
+      }
+      yield* progress.note(`resuming after step ${point.state.step} from ${point.folder}`)
+    }
+    yield* fs.makeDirectory(dir, { recursive: true }).pipe(
+      Effect.andThen(fs.writeFileString(path.join(dir, "config.json"), `${JSON.stringify(record, null, 2)}\n`)),
+      Effect.mapError(toConfigError(dir))
+    )
+    const logFile = path.join(dir, "log.jsonl")
+    yield* cutAfter(logFile, point?.state.step ?? 0)
+    const log = yield* openLog(logFile)
+    const start = point === undefined ? fresh(recipe) : resumeArrays(recipe, point)
+    const resumed = point === undefined ?
+      undefined :
+      { step: point.state.step, finished: point.state.finished, folder: point.folder }
+    return { dir, log, start, resumed, record }
+  })

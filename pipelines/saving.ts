@@ -1,0 +1,52 @@
+import { Effect } from "effect"
+import type { CheckpointError, CheckpointStoreShape } from "../lib/checkpoint/index.ts"
+import { readArrays } from "../lib/checkpoint/index.ts"
+import type { Position } from "./position.ts"
+import type { OpenRun } from "./runDirectory.ts"
+import { flattenState } from "./stateTree.ts"
+import type { Recipe } from "./training.ts"
+import type { TwoTowerParams } from "./trainStep.ts"
+import { version } from "./version.ts"
+
+/** Writes a run's checkpoints. */
+export interface Saver {
+  /** Saves the last whole step, unless it is on disk already, and says where. */
+  readonly save: Effect.Effect<string, CheckpointError>
+  /** The same, marked as the run's last. */
+  readonly finish: Effect.Effect<string, CheckpointError>
+}
+
+/** A saver of a position: weights, both moments, cursor, seed, versions, engine path and the run's record. */
+export const makeSaver = <P extends TwoTowerParams, S>(
+  store: CheckpointStoreShape,
+  { dir, record, resumed }: OpenRun<P, S>,
+  { model, config, backend }: Recipe<P, S>,
+  position: Position<P, S>
+): Saver => {
+  let saved = resumed
+  const write = (finished: boolean): Effect.Effect<string, CheckpointError> =>
+    Effect.suspend(() => {
+      if (saved?.step === position.step && (saved.finished || !finished)) return Effect.succeed(saved.folder)
+      return Effect.gen(function* () {
+        const { values, numbers } = flattenState(position.state)
+        const { folder } = yield* store.save(dir, {
+          model,
+          params: yield* readArrays(position.params),
+          optimizer: yield* readArrays(Object.fromEntries(values)),
+          state: {
+            step: position.step,
+            cursor: position.cursor,
+            seed: config.seed,
+            versions: { library: version, runtime: globalThis.navigator?.userAgent ?? "unknown" },
+            enginePath: backend.path,
+            finished,
+            best: null,
+            extra: { run: record, optimizerNumbers: numbers }
+          }
+        })
+        saved = { step: position.step, finished, folder }
+        return folder
+      })
+    })
+  return { save: Effect.uninterruptible(write(false)), finish: Effect.uninterruptible(write(true)) }
+}

@@ -1,0 +1,166 @@
+import { Clock, Effect, Stream } from "effect"
+import type { FileSystem, Path, Scope } from "effect"
+import type { Dataset, ImageText, Loss, Optimizer, Schedule, Trained } from "../lib/api/index.ts"
+import type { UnitError } from "../lib/backend/index.ts"
+import { Backend } from "../lib/backend/index.ts"
+import type { CheckpointError } from "../lib/checkpoint/index.ts"
+import { CheckpointStore } from "../lib/checkpoint/index.ts"
+import type { EpochTooSmall } from "../lib/data/index.ts"
+import { batches } from "../lib/data/index.ts"
+import { contrastive } from "../lib/losses/index.ts"
+import type { Clip } from "../lib/models/index.ts"
+import { adamW, warmupCosine } from "../lib/optim/index.ts"
+import type { LogError } from "../lib/track/index.ts"
+import { Progress } from "../lib/track/index.ts"
+import type { LossConfig, TrainConfigInput } from "./config.ts"
+import { decodeTrainConfig, planOf } from "./config.ts"
+import type { ConfigInvalid } from "./errors.ts"
+import { NonFiniteLoss } from "./errors.ts"
+import type { AnyDataset, ErrorOf, FitsTraining, ServicesOf } from "./fits.ts"
+import { disposePosition } from "./position.ts"
+import { Run } from "./run.ts"
+import { openRun } from "./runDirectory.ts"
+import { makeSaver } from "./saving.ts"
+import { asTrained } from "./trained.ts"
+import { makeStep } from "./training.ts"
+import type { TwoTowerParams } from "./trainStep.ts"
+
+/** Pieces that are code rather than configuration; each replaces what the configuration says. */
+export interface TrainParts<P extends TwoTowerParams> {
+  readonly optimizer?: Optimizer<P, unknown>
+  readonly schedule?: Schedule
+  readonly loss?: Loss
+}
+
+/** Every way in which training can fail, besides those of the data set. */
+export type TrainError = ConfigInvalid | NonFiniteLoss | UnitError | CheckpointError | LogError | EpochTooSmall
+
+/** What training needs, besides what the data set needs. */
+export type TrainServices =
+  | Backend
+  | CheckpointStore
+  | Progress
+  | Run
+  | FileSystem.FileSystem
+  | Path.Path
+  | Scope.Scope
+
+/** The loss that a configuration names. */
+export const lossOf = (config: LossConfig): Loss =>
+  config.name === "exact" ? contrastive.exact : contrastive.asPublished(config)
+
+/**
+ * Trains a model on pictures with captions: the paper's recipe unless the configuration says otherwise. Writes config,
+ * log and checkpoints into the run directory; interrupted, it saves the last whole step. The weights live until the
+ * scope closes. A resumed run equals the uninterrupted one bit for bit on the same engine path.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { cc3m, diffClip, Pipeline } from "diffclip"
+ * import { live } from "diffclip/node"
+ *
+ * const program = Pipeline.train(diffClip, cc3m, { batchSize: 256 }).pipe(
+ *   Effect.scoped,
+ *   Effect.provide(live({ dir: "runs/first" }))
+ * )
+ * ```
+ */
+export const train = <P extends TwoTowerParams, D extends AnyDataset>(
+  model: Clip<P>,
+  dataset: D & FitsTraining<D>,
+  config: TrainConfigInput = {},
+  parts: TrainParts<P> = {}
+): Effect.Effect<Trained<Clip<P>>, TrainError | ErrorOf<D>, TrainServices | ServicesOf<D>> =>
+  // FitsTraining has checked the sample type; the compiler cannot carry that through the conditional type.
+  trainOn(model, dataset as unknown as Dataset<ImageText, ErrorOf<D>, ServicesOf<D>>, config, parts)
+
+const trainOn = <P extends TwoTowerParams, E, R>(
+  model: Clip<P>,
+  dataset: Dataset<ImageText, E, R>,
+  input: TrainConfigInput,
+  parts: TrainParts<P>
+): Effect.Effect<Trained<Clip<P>>, TrainError | E, TrainServices | R> =>
+  Effect.gen(function* () {
+    const config = yield* decodeTrainConfig(input)
+    const { steps, warmupSteps } = yield* planOf(config, dataset.numSamples)
+    const backend = yield* Backend
+    const progress = yield* Progress
+    const optimizer: Optimizer<P, unknown> = parts.optimizer ?? adamW<P>(config.optimizer)
+    const schedule = parts.schedule ?? warmupCosine({ ...config.schedule, warmupSteps, steps })
+    const loss = parts.loss ?? lossOf(config.loss)
+    const recipe = { model, loss, optimizer, schedule, config, backend }
+
+    yield* progress.note(backend.announcement)
+    const run = yield* openRun(recipe, dataset.name, steps)
+    const position = yield* Effect.acquireRelease(run.start, (held) => Effect.sync(() => disposePosition(held)))
+    const saver = makeSaver(yield* CheckpointStore, run, recipe, position)
+    const step = makeStep(recipe)
+
+    const oneStep = (microBatches: Parameters<typeof step>[1], waitedMs: number) =>
+      Effect.gen(function* () {
+        const entry = yield* step(position, microBatches, waitedMs).pipe(
+          Effect.catchTag(
+            "NonFiniteLoss",
+            (error) => Effect.flatMap(saver.save, (savedAt) => Effect.fail(saved(error, savedAt)))
+          )
+        )
+        if (position.step % config.log.every === 0 || position.step === steps) yield* run.log.append(entry)
+        yield* progress.step({
+          step: position.step,
+          totalSteps: steps,
+          loss: entry.loss,
+          pairsPerSecond: entry.pairsPerSecond
+        })
+        if (position.step % config.checkpoint.every === 0 && position.step < steps) yield* saver.save
+      })
+
+    if (position.step < steps) {
+      let readyAt = yield* Clock.currentTimeMillis
+      const plan = { seed: config.seed, windowSize: config.data.windowSize, order: "shuffled" as const }
+      yield* batches(dataset, plan, position.cursor, {
+        batchSize: config.batchSize,
+        prefetch: config.data.prefetch * config.updateFreq
+      }).pipe(
+        groupsOf(config.updateFreq),
+        Stream.take(steps - position.step),
+        Stream.runForEach((microBatches) =>
+          Effect.gen(function* () {
+            const waitedMs = (yield* Clock.currentTimeMillis) - readyAt
+            yield* oneStep(microBatches, waitedMs)
+            readyAt = yield* Clock.currentTimeMillis
+          })
+        ),
+        Effect.onInterrupt(() => Effect.orDie(saver.save))
+      )
+    }
+    yield* saver.finish
+    return asTrained(model, position.params, position.step)
+  })
+
+/** The error of a step that is not finite, once the state before it is on disk. */
+const saved = ({ step, loss, gradNorm, lastFiniteStep, message }: NonFiniteLoss, savedAt: string): NonFiniteLoss =>
+  new NonFiniteLoss({
+    step,
+    loss,
+    gradNorm,
+    lastFiniteStep,
+    savedAt,
+    message:
+      `${message}; the state after step ${lastFiniteStep} is saved at ${savedAt}. Lower the rate, lengthen the ` +
+      "warm-up, or look for broken samples"
+  })
+
+/** Groups of exactly n batches of one epoch; what an epoch has left over is dropped, not carried into the next. */
+const groupsOf = (n: number) =>
+<B extends { readonly cursor: { readonly epoch: number } }, E, R>(
+  stream: Stream.Stream<B, E, R>
+): Stream.Stream<ReadonlyArray<B>, E, R> =>
+  Stream.mapAccum(
+    stream,
+    (): ReadonlyArray<B> => [],
+    (open, batch): [ReadonlyArray<B>, ReadonlyArray<ReadonlyArray<B>>] => {
+      const group = open[0]?.cursor.epoch === batch.cursor.epoch ? [...open, batch] : [batch]
+      return group.length === n ? [[], [group]] : [group, []]
+    }
+  )

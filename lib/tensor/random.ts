@@ -9,7 +9,7 @@ export interface Key {
 const rotl = (x: number, n: number): number => (x << n) | (x >>> (32 - n))
 
 /** Threefry-2x32 with 20 rounds: a block of two words for a key and a counter. Source: Salmon et al. 2011, section 4. */
-const block = (key: Key, c0: number, c1: number, out: Uint32Array): void => {
+export const threefry2x32 = (key: Key, c0: number, c1: number, out: Uint32Array): void => {
   const k0 = key.a | 0
   const k1 = key.b | 0
   const k2 = 0x1bd11bda ^ k0 ^ k1
@@ -44,10 +44,10 @@ export const fold = (key: Key, ...path: ReadonlyArray<string | number>): Key => 
     const text = typeof part === "number" ? `#${part}` : `$${part}`
     // Two words a step, so that strings of any length enter whole; the length closes them off against each other.
     for (let i = 0; i < text.length; i += 2) {
-      block(current, text.charCodeAt(i), i + 1 < text.length ? text.charCodeAt(i + 1) : 0x10000, out)
+      threefry2x32(current, text.charCodeAt(i), i + 1 < text.length ? text.charCodeAt(i + 1) : 0x10000, out)
       current = { a: out[0] ?? 0, b: out[1] ?? 0 }
     }
-    block(current, text.length, 0x20000, out)
+    threefry2x32(current, text.length, 0x20000, out)
     current = { a: out[0] ?? 0, b: out[1] ?? 0 }
   }
   return current
@@ -58,7 +58,7 @@ export const uniformSequence = (key: Key): () => number => {
   const out = new Uint32Array(2)
   let counter = 0
   return () => {
-    block(key, counter++, 0, out)
+    threefry2x32(key, counter++, 0, out)
     return ((out[0] ?? 0) * 2097152 + ((out[1] ?? 0) >>> 11)) / 9007199254740992
   }
 }
@@ -72,11 +72,13 @@ export const uniform = (key: Key, size: number, low: number, high: number): Floa
   return Float32Array.from({ length: size }, () => low + (high - low) * next())
 }
 
+const LAST_BELOW_ONE = 1 - 1.1102230246251565e-16
+
 const ratio = (x: number, top: ReadonlyArray<number>, bottom: ReadonlyArray<number>): number =>
   top.reduceRight((sum, c) => sum * x + c, 0) / bottom.reduceRight((sum, c) => sum * x + c, 0)
 
 /** The normal distribution's quantile. Source: Wichura 1988, algorithm AS 241 (PPND16), relative error 1e-16. */
-const quantile = (p: number): number => {
+export const normalQuantile = (p: number): number => {
   const q = p - 0.5
   if (Math.abs(q) <= 0.425) return q * ratio(0.180625 - q * q, CENTRE_TOP, CENTRE_BOTTOM)
   const r = Math.sqrt(-log(q < 0 ? p : 1 - p))
@@ -106,7 +108,11 @@ const FAR_BOTTOM = [1, 5.99832206555887937690e-1, 1.36929880922735805310e-1, 1.4
 /** `size` numbers, normal with mean 0 and the given standard deviation, as float32. */
 export const normal = (key: Key, size: number, std: number): Float32Array => {
   const next = uniformSequence(key)
-  return Float32Array.from({ length: size }, () => std * quantile(next() + 5.551115123125783e-17))
+  // Half a step up, so that 0 cannot come; the last number below 1 would round to 1, so it stays where it is.
+  return Float32Array.from(
+    { length: size },
+    () => std * normalQuantile(Math.min(next() + 5.551115123125783e-17, LAST_BELOW_ONE))
+  )
 }
 
 /** A permutation of 0..n-1. Source: Fisher and Yates, from the last place down. */

@@ -1,0 +1,20 @@
+import { Effect, Stream } from "effect"
+import type { StoredDataset } from "./source.ts"
+import { windowsOf } from "./source.ts"
+
+/**
+ * A data set of samples that are in memory, as one shard: the order of an epoch permutes each window of `windowSize`
+ * places, and with `windowSize >= samples.length` the whole. It cannot fail and needs nothing.
+ */
+export const fromArray = <S extends { readonly key: string }>(
+  name: string,
+  samples: ReadonlyArray<S>
+): StoredDataset<S, never, never, never> => {
+  const slots = samples.map((sample) => ({ key: sample.key, decode: Effect.succeed(sample) }))
+  const source = {
+    name,
+    shards: Effect.succeed([{ path: name, numSamples: samples.length }]),
+    read: () => Stream.fromArray(slots)
+  }
+  return windowsOf(source, { concurrency: 1, onBadSample: { policy: "fail" } }, samples.length)
+}

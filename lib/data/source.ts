@@ -1,0 +1,156 @@
+import { Effect, Result, Stream } from "effect"
+import type { Cursor, Dataset, EpochPlan } from "../api/dataset.ts"
+import { fold, keyOf, permutation } from "../tensor/random.ts"
+import type { Regrouper } from "./regroup.ts"
+import { regroup } from "./regroup.ts"
+
+/** A run of samples that is stored together. `numSamples` where it is known without reading. */
+export interface ShardInfo {
+  readonly path: string
+  readonly numSamples?: number
+}
+
+/** A sample that has a place in the order and is not decoded yet. B: what can be wrong with it. */
+export interface Slot<S, B, R> {
+  readonly key: string
+  readonly decode: Effect.Effect<S, B, R>
+}
+
+/** Where samples come from, in stored order and without an epoch: what `windowsOf` makes a data set of. */
+export interface SampleSource<S, E, B, R> {
+  readonly name: string
+  readonly shards: Effect.Effect<ReadonlyArray<ShardInfo>, E, R>
+  readonly read: (shard: ShardInfo) => Stream.Stream<Slot<S, B, R>, E, R>
+}
+
+/**
+ * What becomes of a sample that cannot be used. `skip` leaves it out, reports it in the order of the samples, and turns
+ * to failing with `overCeiling` once more than `ceiling` samples of one reading of an epoch were left out.
+ */
+export type BadSamples<B> =
+  | { readonly policy: "fail" }
+  | {
+    readonly policy: "skip"
+    readonly ceiling: number
+    readonly report: (error: B) => Effect.Effect<void>
+    readonly overCeiling: (last: B) => B
+  }
+
+/** How windows are decoded: at most `concurrency` samples at a time. */
+export interface WindowOptions<B> {
+  readonly concurrency: number
+  readonly onBadSample: BadSamples<B>
+}
+
+/** A data set that knows its source, so that `cached` can keep the decoded samples and leave the order as it is. */
+export interface StoredDataset<S, E, B, R> extends Dataset<S, E | B, R> {
+  readonly source: SampleSource<S, E, B, R>
+  readonly options: WindowOptions<B>
+}
+
+interface Window<T> {
+  readonly index: number
+  readonly slots: ReadonlyArray<T>
+}
+
+const checkPlan = ({ windowSize }: EpochPlan, { epoch, delivered }: Cursor): void => {
+  const isWhole = [windowSize, epoch, delivered].every(Number.isSafeInteger)
+  if (isWhole && windowSize > 0 && epoch >= 0 && delivered >= 0) return
+  throw new RangeError(
+    `expected windowSize > 0, epoch and delivered >= 0 in whole numbers, got ${windowSize}, ${epoch} and ${delivered}`
+  )
+}
+
+/** The order of `shards` in an epoch: a function of (seed, epoch) and their number. */
+export const shardOrder = <T>(shards: ReadonlyArray<T>, { seed, order }: EpochPlan, epoch: number): Array<T> => {
+  if (order === "sequential") return [...shards]
+  const places = permutation(fold(keyOf(seed), "shards", epoch), shards.length)
+  return Array.from(places, (i) => shards.slice(i, i + 1)).flat()
+}
+
+const permuted = <T>({ index, slots }: Window<T>, { seed, order }: EpochPlan, epoch: number): ReadonlyArray<T> => {
+  if (order === "sequential") return slots
+  const places = permutation(fold(keyOf(seed), "window", epoch, index), slots.length)
+  return Array.from(places, (i) => slots.slice(i, i + 1)).flat()
+}
+
+/** Cut slots into windows, after passing over the first `skip`; the last window holds what is left. */
+const cut = <T>(skip: number, firstIndex: number, windowSize: number) =>
+  regroup((): Regrouper<T, Window<T>> => {
+    let toSkip = skip
+    let index = firstIndex
+    let open: Array<T> = []
+    return {
+      push: (arrived) => {
+        const windows: Array<Window<T>> = []
+        for (const slot of arrived) {
+          if (toSkip > 0) toSkip--
+          else if (open.push(slot) === windowSize) {
+            windows.push({ index: index++, slots: open })
+            open = []
+          }
+        }
+        return windows
+      },
+      end: () => open.length === 0 ? [] : [{ index, slots: open }]
+    }
+  })
+
+/** Decoding of one window; the count of skipped samples goes over all windows of a pass. */
+const decoder = <S, B, R>({ concurrency, onBadSample }: WindowOptions<B>) => {
+  if (onBadSample.policy === "fail") {
+    return (slots: ReadonlyArray<Slot<S, B, R>>) => Effect.forEach(slots, ({ decode }) => decode, { concurrency })
+  }
+  const { ceiling, overCeiling, report } = onBadSample
+  let numSkipped = 0
+  return (slots: ReadonlyArray<Slot<S, B, R>>) =>
+    Effect.gen(function* () {
+      const results = yield* Effect.forEach(slots, ({ decode }) => Effect.result(decode), { concurrency })
+      const good: Array<S> = []
+      for (const result of results) {
+        if (Result.isSuccess(result)) good.push(result.success)
+        else {
+          yield* report(result.failure)
+          if (++numSkipped > ceiling) return yield* Effect.fail(overCeiling(result.failure))
+        }
+      }
+      return good
+    })
+}
+
+/**
+ * The data set of a source, with the order of DESIGN section 6: shards permuted by (seed, epoch), places along that
+ * order cut into windows of `windowSize`, each window permuted by (seed, epoch, window). `windows` begins with the window
+ * that holds place `from.delivered`; shards before it are passed over unread as far as their sizes are known.
+ * A skipped sample keeps its place: its window is shorter and all other windows stay as they are, so that a resume meets
+ * the same samples without a record of what was skipped. An epoch with nothing left is an empty stream.
+ */
+export const windowsOf = <S, E, B, R>(
+  source: SampleSource<S, E, B, R>,
+  options: WindowOptions<B>,
+  numSamples?: number
+): StoredDataset<S, E, B, R> => ({
+  name: source.name,
+  ...(numSamples === undefined ? {} : { numSamples }),
+  source,
+  options,
+  windows: (plan, from) =>
+    Stream.unwrap(Effect.map(source.shards, (shards) => {
+      checkPlan(plan, from)
+      const order = shardOrder(shards, plan, from.epoch)
+      const firstIndex = Math.floor(from.delivered / plan.windowSize)
+      let skip = firstIndex * plan.windowSize
+      let first = 0
+      for (const { numSamples } of order) {
+        if (numSamples === undefined || numSamples > skip) break
+        skip -= numSamples
+        first++
+      }
+      const decode = decoder<S, B, R>(options)
+      return Stream.fromIterable(order.slice(first)).pipe(
+        Stream.flatMap(source.read),
+        cut<Slot<S, B, R>>(skip, firstIndex, plan.windowSize),
+        Stream.mapEffect((window) => decode(permuted(window, plan, from.epoch)))
+      )
+    }))
+})

@@ -1,6 +1,7 @@
 export type {
   Cursor,
   Dataset,
+  EmbeddingMatrix,
   Encoders,
   Evaluation,
   Evaluator,
@@ -14,6 +15,7 @@ export type {
   Schedule,
   Trained
 } from "../lib/api/index.ts"
+export type { UnitError } from "../lib/backend/index.ts"
 export { Backend } from "../lib/backend/index.ts"
 export { cc12m, cc3m, fromArray, labelled, webdataset } from "../lib/data/index.ts"
 export { makeRetrieval, makeZeroShot, retrieval, zeroShot } from "../lib/eval/index.ts"
@@ -31,4 +33,14 @@ export {
 } from "../lib/models/index.ts"
 export { adamW, chain, warmupCosine } from "../lib/optim/index.ts"
 export { clipTokenizer, compactTokenizer, tableOf } from "../lib/text/index.ts"
+export type {
+  AttentionExample,
+  Attribution,
+  LogEntry,
+  Report,
+  ReportPicture,
+  ReportResult,
+  RetrievalExample
+} from "../lib/track/index.ts"
+export { dataUrl, Progress, readLog, renderReport } from "../lib/track/index.ts"
 export * from "./index.ts"

@@ -24,17 +24,28 @@ const passes = <A>(
     return { rows: items.length, columns: embedDim, data }
   })
 
+/** `Encoders` that also take rows of token ids [n, L]. */
+export interface TowerEncoders extends Encoders<UnitError> {
+  readonly encodeTokens: (tokens: Int32Array) => Effect.Effect<EmbeddingMatrix, UnitError>
+}
+
 /** Both towers of a model with weights as functions from pictures and texts to embeddings [n, E], not normalised. */
 export const makeEncoders = <P extends Params>(
   model: DualEncoder<P>,
   params: P,
   backend: BackendShape
-): Encoders<UnitError> => {
+): TowerEncoders => {
   const { image, text } = model.transform
   const pixels = evaluationTransform(model.transform)
   const tokenizer = tokenizerOf(text)
   const inTower = (make: () => Tensor, tower: (input: Tensor) => Value): Effect.Effect<Float32Array, UnitError> =>
     backend.sync(() => tf.tidy(() => Float32Array.from(tower(make()).tensor.dataSync())))
+  const encodeRows = <A>(rows: ReadonlyArray<A>, idsOf: (part: ReadonlyArray<A>) => Int32Array) =>
+    passes(rows, model.embedDim, (part) =>
+      inTower(
+        () => tf.tensor2d(idsOf(part), [part.length, text.contextLength], "int32"),
+        (input) => model.encodeText(params, input)
+      ))
   return {
     embedDim: model.embedDim,
     encodeImages: (images) =>
@@ -43,11 +54,11 @@ export const makeEncoders = <P extends Params>(
           () => tf.tensor4d(encodePictures(pixels, part, noNoise), [part.length, 3, image.size, image.size]),
           (input) => model.encodeImage(params, input)
         )),
-    encodeTexts: (texts) =>
-      passes(texts, model.embedDim, (part) =>
-        inTower(
-          () => tf.tensor2d(tokenizer.tokenize(part), [part.length, text.contextLength], "int32"),
-          (input) => model.encodeText(params, input)
-        ))
+    encodeTexts: (texts) => encodeRows(texts, (part) => tokenizer.tokenize(part)),
+    encodeTokens: (tokens) => {
+      const l = text.contextLength
+      const rows = Array.from({ length: tokens.length / l }, (_, row) => tokens.subarray(row * l, (row + 1) * l))
+      return encodeRows(rows, (part) => Int32Array.from(part.flatMap((row) => [...row])))
+    }
   }
 }

@@ -3,7 +3,7 @@ import type { Scope } from "effect"
 import type { Trained } from "../lib/api/index.ts"
 import type { UnitError } from "../lib/backend/index.ts"
 import { Backend } from "../lib/backend/index.ts"
-import type { CheckpointError, LoadedCheckpoint } from "../lib/checkpoint/index.ts"
+import type { CheckpointError, LoadedCheckpoint, LoadOptions } from "../lib/checkpoint/index.ts"
 import { CheckpointStore, paramsFrom, withModel } from "../lib/checkpoint/index.ts"
 import type { Clip } from "../lib/models/index.ts"
 import type { Params } from "../lib/tensor/index.ts"
@@ -39,10 +39,11 @@ export const load = <P extends Params>(
 /** The same where only the file knows the model; `use` gets model and weights whose types fit each other. */
 export const loadAny = <A, E, R>(
   checkpoint: string,
-  use: <P extends Params>(trained: Trained<Clip<P>>) => Effect.Effect<A, E, R>
+  use: <P extends Params>(trained: Trained<Clip<P>>) => Effect.Effect<A, E, R>,
+  options: LoadOptions = {}
 ): Effect.Effect<A, E | CheckpointError | UnitError, R | CheckpointStore | Backend | Scope.Scope> =>
   Effect.gen(function* () {
     const store = yield* CheckpointStore
-    const loaded = yield* store.load(checkpoint)
+    const loaded = yield* store.load(checkpoint, options)
     return yield* withModel(loaded.model, (model) => Effect.flatMap(place(model, loaded), use))
   })

@@ -12,6 +12,7 @@ import { type Run, runIn } from "./run.ts"
 
 export type { BackendName, CpuOptions } from "../lib/backend/index.ts"
 export { auto, byName, cpu } from "../lib/backend/index.ts"
+export { ImageError } from "../lib/image/index.ts"
 export { decodeOnWhite, encodePng, renderSvg, sharpDecoder } from "../lib/image/sharp.ts"
 
 /** Where a program runs and how it talks. */

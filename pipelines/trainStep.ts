@@ -76,17 +76,18 @@ export const computeGradients = <P extends TwoTowerParams>(
   params: P,
   microBatches: ReadonlyArray<ImageTextBatch>
 ): StepGradients<P> => {
+  const losses: Array<number> = []
+  const correct: Array<number> = []
   let grads: P | undefined
-  const passes: Array<Omit<PassResult<P>, "grads">> = []
   try {
     for (const batch of microBatches) {
       const pass = gradientsOf(model, loss, params, batch, microBatches.length)
       grads = grads === undefined ? pass.grads : addGradients(grads, pass.grads)
-      passes.push(pass)
+      losses.push(pass.loss)
+      correct.push(pass.correct)
     }
     if (grads === undefined) throw new RangeError("computeGradients: expected at least one micro-batch, found none")
-    const gradNorm = globalNorm(grads)
-    return { grads, loss: passes.map((pass) => pass.loss), correct: passes.map((pass) => pass.correct), gradNorm }
+    return { grads, loss: losses, correct, gradNorm: globalNorm(grads) }
   } catch (cause) {
     if (grads !== undefined) disposeParams(grads)
     throw cause
@@ -116,13 +117,10 @@ export const applyUpdate = <P extends TwoTowerParams, S>(
   const [updated, next] = optimizer.update(grads, state, params, lr)
   const before = readScalar(updated.logitScale)
   const after = Math.min(Math.max(before, Math.fround(lo)), Math.fround(hi))
-  if (Object.is(before, after)) {
-    return { params: updated, state: next, logitScaleBeforeClamp: before, logitScale: after }
-  }
-  const clamped = mapParams(updated, (parameter, path) => {
-    if (path !== "logitScale") return parameter
+  const clamp = (parameter: Value, path: string): Value => {
+    if (path !== "logitScale" || Object.is(before, after)) return parameter
     parameter.tensor.dispose()
     return value(tf.keep(tf.scalar(after, "float32")))
-  })
-  return { params: clamped, state: next, logitScaleBeforeClamp: before, logitScale: after }
+  }
+  return { params: mapParams(updated, clamp), state: next, logitScaleBeforeClamp: before, logitScale: after }
 }

@@ -1,0 +1,117 @@
+import { Effect, FileSystem, Option, Path } from "effect"
+import { Console } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
+import type { EmbeddingMatrix, Encoders } from "../../lib/api/index.ts"
+import { Backend } from "../../lib/backend/index.ts"
+import { bytesOf, encodeSafetensors, float32Tensor, readSafetensors, toIntegers } from "../../lib/checkpoint/index.ts"
+import { ImageDecoder } from "../../lib/image/index.ts"
+import { makeEncoders } from "../encoders.ts"
+import { invalid } from "../errors.ts"
+import { live } from "../node.ts"
+import { InputError } from "./errors.ts"
+import { backend } from "./flags.ts"
+import { loadNamed, modelFlag } from "./model.ts"
+
+const PICTURE = /\.(jpe?g|png|webp|gif)$/i
+/** Pictures that are decoded and held at once. */
+const CHUNK = 64
+
+const unreadable = (file: string) => (error: { readonly message: string }): InputError =>
+  new InputError({ file, message: `${file}: ${error.message}` })
+
+const pictureFiles = (dir: string) =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const names = (yield* fs.readDirectory(dir).pipe(Effect.mapError(unreadable(dir)))).filter((n) => PICTURE.test(n))
+    if (names.length > 0) return names.toSorted((a, b) => (a < b ? -1 : 1))
+    return yield* new InputError({ file: dir, message: `${dir}: expected pictures (jpg, png, webp, gif), found none` })
+  })
+
+const embedPictures = <E>(encoders: Encoders<E>, dir: string, names: ReadonlyArray<string>) =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const path = yield* Path.Path
+    const decoder = yield* ImageDecoder
+    const data = new Float32Array(names.length * encoders.embedDim)
+    for (let begin = 0; begin < names.length; begin += CHUNK) {
+      const images = yield* Effect.forEach(names.slice(begin, begin + CHUNK), (name) => {
+        const file = path.join(dir, name)
+        return fs.readFile(file).pipe(
+          Effect.flatMap((bytes) => decoder.decode(bytes)),
+          Effect.mapError(unreadable(file))
+        )
+      }, { concurrency: 4 })
+      const { data: rows } = yield* encoders.encodeImages(images)
+      data.set(rows, begin * encoders.embedDim)
+    }
+    return { rows: names.length, columns: encoders.embedDim, data }
+  })
+
+const readTokens = (file: string, contextLength: number) =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const bytes = yield* fs.readFile(file).pipe(Effect.mapError(unreadable(file)))
+    const stored = (yield* readSafetensors(file, bytes)).tensors.get("tokens")
+    if (stored === undefined || stored.shape.length !== 2 || stored.shape[1] !== contextLength) {
+      const found = stored === undefined ? "no such tensor" : `[${stored.shape.join(", ")}]`
+      const message = `${file}: expected an I32 tensor "tokens" of shape [any, ${contextLength}], found ${found}`
+      return yield* new InputError({ file, message })
+    }
+    return Int32Array.from(yield* toIntegers(file, stored), Number)
+  })
+
+const tensorOf = (name: string, { rows, columns, data }: EmbeddingMatrix) => float32Tensor(name, [rows, columns], data)
+
+/** `diffclip embed CHECKPOINT [--model M] [--images DIR] [--texts FILE] [--tokens FILE] --out FILE`. */
+export const embedCommand = Command.make("embed", {
+  checkpoint: Argument.String("CHECKPOINT"),
+  images: Flag.String("images").pipe(Flag.withDescription("a directory of pictures"), Flag.optional),
+  texts: Flag.String("texts").pipe(Flag.withDescription("a file with a caption a line"), Flag.optional),
+  tokens: Flag.String("tokens").pipe(
+    Flag.withDescription("a safetensors file with rows of ids: I32 tokens [n, L]"),
+    Flag.optional
+  ),
+  out: Flag.String("out").pipe(Flag.withDescription("the safetensors file to write")),
+  model: modelFlag,
+  backend
+}, (flags) => {
+  const [images, texts, tokens] = [flags.images, flags.texts, flags.tokens].map(Option.getOrUndefined)
+  if ((images ?? texts ?? tokens) === undefined) {
+    return Effect.fail(invalid("embed", "expected --images, --texts or --tokens"))
+  }
+  if (texts !== undefined && tokens !== undefined) {
+    return Effect.fail(invalid("embed", "expected --texts or --tokens, found both"))
+  }
+  return loadNamed(flags.checkpoint, Option.getOrUndefined(flags.model), (trained) =>
+    Effect.gen(function* () {
+      const fs = yield* FileSystem.FileSystem
+      const service = yield* Backend
+      const { model, params } = trained
+      const encoders = makeEncoders(model, params, service)
+      const names = images === undefined ? [] : yield* pictureFiles(images)
+      const found = [
+        ...(images === undefined ? [] : [tensorOf("image_embed", yield* embedPictures(encoders, images, names))])
+      ]
+      const lines = texts === undefined ?
+        [] :
+        (yield* fs.readFileString(texts).pipe(Effect.mapError(unreadable(texts))))
+          .replace(/\n$/, "").split("\n")
+      if (texts !== undefined) found.push(tensorOf("text_embed", yield* encoders.encodeTexts(lines)))
+      if (tokens !== undefined) {
+        const ids = yield* readTokens(tokens, model.transform.text.contextLength)
+        found.push(tensorOf("text_embed", yield* encoders.encodeTokens(ids)))
+      }
+      const scale = yield* service.sync(() => Math.exp(model.logitScale(params).tensor.dataSync()[0] ?? Number.NaN))
+      found.push(float32Tensor("logit_scale", [1], Float32Array.of(scale)))
+      const metadata = {
+        model: model.name,
+        ...(images === undefined ? {} : { images: JSON.stringify(names) }),
+        ...(texts === undefined ? {} : { texts: JSON.stringify(lines) })
+      }
+      const beside = `${flags.out}.part`
+      yield* fs.writeFile(beside, bytesOf(encodeSafetensors(found, metadata))).pipe(
+        Effect.andThen(fs.rename(beside, flags.out))
+      )
+      yield* Console.log(`${flags.out}: ${found.map(({ name, shape }) => `${name} [${shape.join(", ")}]`).join(", ")}`)
+    })).pipe(Effect.scoped, Effect.provide(live({ backend: flags.backend, progress: "silent" })))
+}).pipe(Command.withDescription("embed pictures and texts into a safetensors file"))

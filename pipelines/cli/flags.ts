@@ -1,0 +1,15 @@
+import { Flag } from "effect/cli"
+import type { BackendName } from "../../lib/backend/index.ts"
+import { backendNames } from "../../lib/backend/index.ts"
+
+/** `--backend B`: the engine, `auto` unless given. */
+export const backend: Flag.Flag<BackendName> = Flag.Literals("backend", backendNames).pipe(
+  Flag.withDescription("engine: auto takes the best that works here and says which"),
+  Flag.withDefault("auto")
+)
+
+/** `--json`: for programs. */
+export const json: Flag.Flag<boolean> = Flag.Boolean("json").pipe(
+  Flag.withDescription("print JSON instead of text"),
+  Flag.withDefault(false)
+)

@@ -1,0 +1,42 @@
+import { NodeRuntime, NodeServices } from "@effect/platform-node"
+import { Cause, Console, Effect } from "effect"
+import { Command } from "effect/cli"
+import process from "node:process"
+import { files } from "../node.ts"
+import { version } from "../version.ts"
+import { doctorCommand } from "./doctor.ts"
+import { embedCommand } from "./embed.ts"
+import { evaluateCommand } from "./evaluate.ts"
+import { exitCodeOf, type StopSignal } from "./exitCode.ts"
+import { trainCommand } from "./train.ts"
+import { verifyCommand } from "./verify.ts"
+
+const diffclip = Command.make("diffclip").pipe(
+  Command.withDescription("train, evaluate and look inside differential-attention CLIP"),
+  Command.withSubcommands([trainCommand, evaluateCommand, embedCommand, verifyCommand, doctorCommand])
+)
+
+let signal: StopSignal
+process.once("SIGINT", () => signal ??= "SIGINT")
+process.once("SIGTERM", () => signal ??= "SIGTERM")
+
+/** One line for people; a defect shows its whole cause, since it is a bug of ours. */
+const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> => {
+  if (Cause.hasInterruptsOnly(cause)) return Effect.void
+  const error = Cause.squash(cause)
+  const isExpected = typeof error === "object" && error !== null && "_tag" in error && error instanceof Error
+  if (isExpected && error._tag === "ShowHelp") return Effect.void // the parser has shown it
+  return Console.error(isExpected ? `diffclip: ${error.message}` : Cause.pretty(cause))
+}
+
+if (import.meta.main) {
+  Command.run(diffclip, { version }).pipe(
+    Effect.tapCause(report),
+    Effect.provide(files),
+    Effect.provide(NodeServices.layer),
+    NodeRuntime.runMain({
+      disableErrorReporting: true,
+      teardown: (exit, onExit) => onExit(exitCodeOf(exit, signal))
+    })
+  )
+}

@@ -1,0 +1,36 @@
+import { Console, Effect } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
+import { Backend } from "../../lib/backend/index.ts"
+import { live } from "../node.ts"
+import { renderRows, reportJson, verify } from "../verify/index.ts"
+import { CheckFailed, InputError } from "./errors.ts"
+import { backend, json } from "./flags.ts"
+
+/** `diffclip verify DIR [--backend B] [--all] [--json]`. */
+export const verifyCommand = Command.make("verify", {
+  directory: Argument.String("DIR").pipe(Argument.withDescription("a golden directory, laid out as GOLDENS.md says")),
+  all: Flag.Boolean("all").pipe(Flag.withDescription("a row for every tensor"), Flag.withDefault(false)),
+  backend,
+  json
+}, (flags) =>
+  Effect.gen(function* () {
+    const { sync } = yield* Backend
+    const report = yield* verify(flags.directory, sync).pipe(
+      Effect.catchTag("PlatformError", (error) =>
+        Effect.fail(new InputError({ file: flags.directory, message: `${flags.directory}: ${error.message}` })))
+    )
+    yield* Console.log(flags.json ? reportJson(report) : renderRows(report, flags.all ? "all" : "failures"))
+    if (report.failed > 0) {
+      return yield* new CheckFailed({
+        message: `${report.failed} of the golden tensors differ by more than their limit`
+      })
+    }
+    if (report.passed === 0) {
+      return yield* new InputError({
+        file: flags.directory,
+        message: `${flags.directory}: expected golden files, found none that is covered`
+      })
+    }
+  }).pipe(Effect.provide(live({ backend: flags.backend, progress: "silent" })))).pipe(
+    Command.withDescription("recompute expected numbers and compare")
+  )

@@ -1,0 +1,68 @@
+import { Effect, type FileSystem, type Path } from "effect"
+import type { AttentionExample, Backend, Trained, UnitError } from "diffclip"
+import { Pipeline } from "diffclip"
+import type { SampleError, ShardError, ShardServices } from "diffclip/data"
+import { cached, labelled, webdataset } from "diffclip/data"
+import type { EvaluationError } from "diffclip/eval"
+import { makeRetrieval, zeroShot } from "diffclip/eval"
+import type { Clip } from "diffclip/models"
+import type { ImageError } from "diffclip/node"
+import { nearestPictures } from "./nearestPictures.ts"
+import type { DemoResults } from "./report.ts"
+import { setNames } from "./shardSets.ts"
+
+/** What the report shows the nearest pictures for. */
+export const askedCaptions: ReadonlyArray<string> = [
+  "pizza",
+  "dog face",
+  "rocket",
+  "red heart",
+  "guitar",
+  "snowman",
+  "sailboat",
+  "loudly crying face",
+  "umbrella",
+  "octopus",
+  "alarm clock",
+  "woman scientist"
+]
+
+/** Whose attention the report shows. */
+export const lookedAtCaptions: ReadonlyArray<string> = ["dog face", "pizza", "rocket", "alarm clock"]
+
+/** Where the shards of a set lie. */
+export const shardsOf = (dir: string) => (name: string): string => `${dir}/${name}`
+
+/** How `evaluateAll` can fail. */
+export type EvaluationsError = ShardError | SampleError | ImageError | EvaluationError | UnitError
+
+/**
+ * Everything that the demo asks of a trained model, on the shards in `dir`. Retrieval queries with the first caption,
+ * the name. `look` gives the attention maps, where the model has any.
+ */
+export const evaluateAll = <P extends object>(
+  trained: Trained<Clip<P>>,
+  dir: string,
+  look: Effect.Effect<ReadonlyArray<AttentionExample>, EvaluationsError, Backend | ShardServices>
+): Effect.Effect<DemoResults, EvaluationsError, Backend | ShardServices | FileSystem.FileSystem | Path.Path> =>
+  Effect.gen(function* () {
+    const at = shardsOf(dir)
+    const retrieval = makeRetrieval({ captions: "first" })
+    const retrieve = (name: string) => Pipeline.evaluate(retrieval, webdataset(at(name), { name }))(trained)
+    const classify = (name: string) =>
+      Effect.flatMap(labelled(at(name), { name }), (dataset) => Pipeline.evaluate(zeroShot, dataset)(trained))
+    const color = yield* cached(webdataset(at(setNames.color), { name: setNames.color }))
+    return {
+      color: yield* Pipeline.evaluate(retrieval, color)(trained),
+      nearest: yield* Pipeline.evaluate(nearestPictures(askedCaptions, 5), color)(trained),
+      black: yield* retrieve(setNames.black),
+      heldOut: {
+        google: yield* retrieve(setNames.heldOut.google),
+        twitter: yield* retrieve(setNames.heldOut.twitter),
+        color: yield* retrieve(setNames.heldOut.color)
+      },
+      groups: yield* classify(setNames.groups),
+      subgroups: yield* classify(setNames.subgroups),
+      looks: yield* look
+    }
+  })

@@ -1,0 +1,108 @@
+import type { AttentionExample, Attribution, Evaluation, LogEntry, Report, ReportResult } from "diffclip"
+import type { RetrievalResult, ZeroShotResult } from "diffclip/eval"
+import { attributions } from "./attributions.ts"
+import type { NearestResult } from "./nearestPictures.ts"
+
+/** All that the demo asked of the model. */
+export interface DemoResults {
+  readonly color: RetrievalResult
+  readonly black: RetrievalResult
+  readonly heldOut: Readonly<Record<"google" | "twitter" | "color", RetrievalResult>>
+  readonly groups: ZeroShotResult
+  readonly subgroups: ZeroShotResult
+  readonly nearest: NearestResult
+  readonly looks: ReadonlyArray<AttentionExample>
+}
+
+/** How the run went. */
+export interface DemoRun {
+  readonly model: { readonly name: string; readonly numParameters: number }
+  readonly steps: number
+  readonly batchSize: number
+  readonly backend: string
+  /** Seconds of each part, by name. */
+  readonly seconds: Readonly<Record<string, number>>
+  readonly log: ReadonlyArray<LogEntry>
+  readonly config: unknown
+}
+
+const unseenArtist = "an artist whose drawings the model never saw"
+
+/** The results in the order of the report, with what was asked. */
+export const resultsOf = ({ color, black, heldOut, groups, subgroups }: DemoResults): ReadonlyArray<ReportResult> => [
+  { title: "A. New artist, colour", note: `OpenMoji, ${unseenArtist}`, evaluation: color },
+  { title: "B. New artist, line art", note: "OpenMoji's black outlines, without any colour", evaluation: black },
+  {
+    title: "C. New concepts, Google",
+    note: "concepts held out of training, by an artist it learned from",
+    evaluation: heldOut.google
+  },
+  { title: "C. New concepts, Twitter", note: "the same concepts", evaluation: heldOut.twitter },
+  { title: "C. New concepts, new artist", note: "the same concepts in OpenMoji's colours", evaluation: heldOut.color },
+  { title: "Zero-shot, groups", note: "OpenMoji colour; mean over classes is balanced accuracy", evaluation: groups },
+  { title: "Zero-shot, subgroups", note: "those with ten pictures or more", evaluation: subgroups }
+]
+
+const recallAt5 = "imageRetrievalRecall@5"
+
+/** How many times chance a metric is. */
+export const timesChance = ({ metrics, chance }: Evaluation, metric: string): number =>
+  (metrics[metric] ?? Number.NaN) / (chance[metric] ?? Number.NaN)
+
+const times = (evaluation: Evaluation, metric: string): string => `${timesChance(evaluation, metric).toFixed(1)} ×`
+
+const wholeSeconds = (seconds: number): string => `${Math.round(seconds)} s`
+
+/** The demo's page as plain data, for `renderReport`. */
+export const demoReport = (results: DemoResults, run: DemoRun): Report => ({
+  title: "New artist",
+  summary:
+    `${run.model.name} learned emoji from the drawings of Google and Twitter and their English names. It is now ` +
+    "asked about OpenMoji, drawn by other hands in another style, and about concepts that were held out.",
+  highlights: [
+    { value: times(results.color, recallAt5), label: "chance, recall@5 from caption to an unseen artist's picture" },
+    { value: times(results.black, recallAt5), label: "chance, the same with line art" },
+    { value: times(results.heldOut.google, recallAt5), label: "chance, concepts it was never shown" },
+    { value: times(results.groups, "meanPerClass"), label: "chance, balanced accuracy over 8 groups" }
+  ],
+  facts: [
+    { name: "model", value: run.model.name },
+    { name: "parameters", value: run.model.numParameters.toLocaleString("en") },
+    { name: "steps", value: `${run.steps} of ${run.batchSize} pairs` },
+    { name: "engine", value: run.backend },
+    ...Object.entries(run.seconds).map(([name, seconds]) => ({ name, value: wholeSeconds(seconds) }))
+  ],
+  results: resultsOf(results),
+  log: run.log,
+  lossOfChance: Math.log(run.batchSize),
+  retrieval: { numPictures: results.nearest.numPictures, examples: results.nearest.examples },
+  confusions: [{
+    title: "Groups of OpenMoji, colour",
+    classNames: results.groups.classNames,
+    counts: results.groups.confusion
+  }],
+  attention: {
+    note: "The class token's look at the patches in the last layer, averaged over the pairs of heads.",
+    examples: results.looks
+  },
+  config: run.config,
+  attributions: [...attributions] satisfies ReadonlyArray<Attribution>
+})
+
+/** The results as a table for the terminal: metric, value, chance, and how many times chance. */
+export const resultsTable = (results: DemoResults): string => {
+  const rows = resultsOf(results).flatMap(({ title, evaluation }) =>
+    Object.entries(evaluation.metrics)
+      .filter(([metric]) => !metric.startsWith("textRetrieval"))
+      .map(([metric, value]) => {
+        const chance = evaluation.chance[metric] ?? Number.NaN
+        const percent = (share: number): string => `${(100 * share).toFixed(2)} %`
+        return [title, metric, percent(value), percent(chance), `${(value / chance).toFixed(1)} ×`]
+      })
+  )
+  const table = [["", "metric", "model", "chance", "× chance"], ...rows]
+  const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...table.map((row) => row[column]?.length ?? 0)))
+  return table.map((row) =>
+    row.map((cell, i) => i < 2 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)).join("  ")
+  ).join("\n")
+}

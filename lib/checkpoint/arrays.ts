@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core"
 import { Effect } from "effect"
+import type { Clip } from "../models/index.ts"
 import type { SpecTree } from "../nn/index.ts"
 import { mapSpecs } from "../nn/index.ts"
 import type { Params, Shape } from "../tensor/index.ts"
@@ -44,6 +45,9 @@ const keep = (data: Float32Array, shape: Shape) => value(tf.keep(tf.tensor(data,
  */
 export const paramsFrom = <P extends Params>(specs: SpecTree<P>, arrays: Arrays): P =>
   mapSpecs<P>(specs, ({ path, spec }) => keep(found(arrays, path, spec.shape), spec.shape))
+
+/** `paramsFrom` for a model value, whose parameter type is then known. */
+export const paramsOf = <P extends Params>(model: Clip<P>, arrays: Arrays): P => paramsFrom<P>(model.specs, arrays)
 
 /**
  * A tree of the structure and shapes of `like` with the numbers at `prefix.path` of `arrays`: the moments of an

@@ -19,13 +19,14 @@ export const readError = (file: string, advice: string) => (error: PlatformError
 }
 
 /**
- * Reads a whole file, in pieces, and takes its checksum on the way. Fails with `missing`, `read`, or `tooLarge` before
+ * Reads a whole file, in pieces, and takes its checksum, a hash per piece, on the way. Fails with `missing`, `read`, or `tooLarge` before
  * anything is allocated.
  */
 export const readWhole = (
   fs: FileSystem.FileSystem,
   file: string,
-  maxBytes: number
+  maxBytes: number,
+  pieceBytes: number = PIECE_BYTES
 ): Effect.Effect<ReadFile, CheckpointError> =>
   Effect.gen(function* () {
     const handle = yield* fs.open(file, { flag: "r" })
@@ -37,8 +38,8 @@ export const readWhole = (
     }
     const bytes = new Uint8Array(numBytes)
     const hashes: Array<string> = []
-    for (let begin = 0; begin === 0 || begin < numBytes; begin += PIECE_BYTES) {
-      const piece = bytes.subarray(begin, begin + PIECE_BYTES)
+    for (let begin = 0; begin === 0 || begin < numBytes; begin += pieceBytes) {
+      const piece = bytes.subarray(begin, begin + pieceBytes)
       for (let at = 0; at < piece.length;) {
         const count = yield* handle.read(piece.subarray(at))
         if (count === 0) {
@@ -64,11 +65,12 @@ export const writeWhole = (
   fs: FileSystem.FileSystem,
   file: string,
   numBytes: number,
-  chunks: Iterable<Uint8Array>
+  chunks: Iterable<Uint8Array>,
+  pieceBytes: number = PIECE_BYTES
 ): Effect.Effect<Checksum, PlatformError.PlatformError> =>
   Effect.gen(function* () {
     const handle = yield* fs.open(file, { flag: "w" })
-    const buffer = new Uint8Array(Math.min(numBytes, PIECE_BYTES))
+    const buffer = new Uint8Array(Math.min(numBytes, pieceBytes))
     const hashes: Array<string> = []
     let filled = 0
     const flush = Effect.gen(function* () {

@@ -38,8 +38,11 @@ const StoredInput: Schema.Codec<Pick<TextInput, "truncate" | "tokenTable">> = Sc
   tokenTable: Schema.optionalKey(Schema.Array(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))))
 })
 
+/** What identifies a model value, whatever its parameter tree: all that a file stores besides the weights. */
+export type ClipIdentity = Pick<AnyClip, "name" | "settings" | "transform">
+
 /** The description of a model value, as stored in its checkpoints. */
-export const describeModel = (model: Pick<AnyClip, "name" | "settings" | "transform">): ModelDescription => {
+export const describeModel = (model: ClipIdentity): ModelDescription => {
   const { truncate, tokenTable } = model.transform.text
   return {
     name: model.name,

@@ -5,7 +5,7 @@ import type { Arrays, NamedArray } from "./arrays.ts"
 import { paramsFrom } from "./arrays.ts"
 import type { CheckpointError } from "./errors.ts"
 import { checkpointError } from "./errors.ts"
-import type { AnyClip, ModelDescription } from "./modelConfig.ts"
+import type { AnyClip, ClipIdentity, ModelDescription } from "./modelConfig.ts"
 import { checkSameModel, describeModel, modelFrom, modelMetadata, storedDescription, withModel } from "./modelConfig.ts"
 import { officialNames, withoutModule } from "./names.ts"
 import type { SafetensorsFile, StoredTensor } from "./safetensors.ts"
@@ -22,9 +22,9 @@ export interface LoadedModel {
 /** What a model file is read for. */
 export interface ReadModelOptions {
   /** The model that the file must be of: kind, sizes, lambdaInit and text input are compared. */
-  readonly wanted?: AnyClip
+  readonly wanted?: ClipIdentity
   /** The model of a file that does not say which one it is of. */
-  readonly unlessStored?: AnyClip
+  readonly unlessStored?: ClipIdentity
 }
 
 /**
@@ -33,7 +33,7 @@ export interface ReadModelOptions {
  * the model is missing or has another size.
  */
 export const encodeModel = (
-  model: AnyClip,
+  model: ClipIdentity,
   arrays: ReadonlyArray<NamedArray>,
   library: string
 ): SafetensorsImage => {
@@ -121,12 +121,11 @@ const chooseModel = (file: string, stored: ModelDescription | undefined, options
   Effect.gen(function* () {
     const { wanted, unlessStored } = options
     if (stored !== undefined) {
-      if (wanted === undefined) return yield* modelFrom(file, stored)
-      yield* checkSameModel(file, describeModel(wanted), stored)
-      return wanted
+      if (wanted !== undefined) yield* checkSameModel(file, describeModel(wanted), stored)
+      return yield* modelFrom(file, stored)
     }
     const model = wanted ?? unlessStored
-    if (model !== undefined) return model
+    if (model !== undefined) return yield* modelFrom(file, describeModel(model))
     return yield* checkpointError({
       reason: "unknownModel",
       file,

@@ -2,7 +2,7 @@ import type { FileSystem, Path, PlatformError } from "effect"
 import { Effect } from "effect"
 import type { NamedArray } from "./arrays.ts"
 import { syncFolder, writeWhole } from "./files.ts"
-import type { AnyClip } from "./modelConfig.ts"
+import type { ClipIdentity } from "./modelConfig.ts"
 import { encodeModel } from "./modelFile.ts"
 import { listRun, newName, oldName, stepName, stepsToKeep } from "./runFolder.ts"
 import { encodeSafetensors, float32Tensor } from "./safetensorsWriter.ts"
@@ -11,7 +11,7 @@ import { encodeState } from "./state.ts"
 
 /** A checkpoint to be saved. */
 export interface CheckpointToSave {
-  readonly model: AnyClip
+  readonly model: ClipIdentity
   /** The model's parameters by path. */
   readonly params: ReadonlyArray<NamedArray>
   /** The optimizer's arrays under whatever paths its trees give them, such as `mu.visual.clsToken`. */
@@ -65,25 +65,35 @@ const putInPlace = (fs: FileSystem.FileSystem, path: Path.Path, root: string, st
     yield* syncFolder(fs, root)
   })
 
+/** Gives a step that was moved aside its name back, where nothing has taken its place. */
+const putBack = (fs: FileSystem.FileSystem, path: Path.Path, dir: string) =>
+  Effect.gen(function* () {
+    for (const { step, folder } of (yield* listRun(fs, path, dir)).steps) {
+      const place = path.join(dir, "checkpoints", stepName(step))
+      if (folder !== place) yield* fs.rename(folder, place)
+    }
+  })
+
 /** Removes what is no longer needed; a folder that will not go is no reason to stop a run. */
 const prune = (
   fs: FileSystem.FileSystem,
   path: Path.Path,
   dir: string,
   state: RunState
-): Effect.Effect<ReadonlyArray<string>> =>
-  Effect.gen(function* () {
+): Effect.Effect<ReadonlyArray<string>> => {
+  const remove = (folder: string): Effect.Effect<boolean, PlatformError.PlatformError> =>
+    Effect.as(fs.remove(folder, { recursive: true, force: true }), false)
+  return Effect.gen(function* () {
+    yield* putBack(fs, path, dir)
     const { steps, leftovers } = yield* listRun(fs, path, dir)
     const keep = stepsToKeep(steps.map(({ step }) => step), state.step, state.best?.step)
     const obsolete = steps.filter(({ step }) => !keep.has(step)).map(({ folder }) => folder)
-    return yield* Effect.filter([...obsolete, ...leftovers], (folder) =>
-      fs.remove(folder, { recursive: true, force: true }).pipe(
-        Effect.as(false),
-        Effect.catchTag("PlatformError", () =>
-          Effect.succeed(true))
-      ))
-  }).pipe(Effect.catchTag("PlatformError", () =>
-    Effect.succeed([path.join(dir, "checkpoints")])))
+    return yield* Effect.filter(
+      [...obsolete, ...leftovers],
+      (folder) => Effect.catchTag(remove(folder), "PlatformError", () => Effect.succeed(true))
+    )
+  }).pipe(Effect.catchTag("PlatformError", () => Effect.succeed([path.join(dir, "checkpoints")])))
+}
 
 /**
  * Writes `dir/checkpoints/step-N`: all files into `step-N.new`, each synced, then one rename. Only then are older steps
@@ -104,9 +114,11 @@ export const writeStep = (
     yield* fs.makeDirectory(fresh, { recursive: true })
     yield* writeFiles(fs, path, fresh, checkpoint).pipe(
       Effect.andThen(putInPlace(fs, path, root, state.step)),
-      // On failure and on interruption; what cannot be removed now is a leftover that the next save removes.
+      // On failure and on interruption; what cannot be cleared now is a leftover that the next save clears.
       Effect.onError(() =>
-        Effect.catchTag(fs.remove(fresh, { recursive: true, force: true }), "PlatformError", () => Effect.void)
+        Effect.andThen(putBack(fs, path, dir), fs.remove(fresh, { recursive: true, force: true })).pipe(
+          Effect.catchTag("PlatformError", () => Effect.void)
+        )
       )
     )
     return { folder: path.join(root, stepName(state.step)), notRemoved: yield* prune(fs, path, dir, state) }

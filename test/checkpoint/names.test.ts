@@ -64,7 +64,14 @@ describe("official names", () => {
       ["attn.in_proj_weight", "attn.in_proj_bias", ...both("attn.out_proj")]
     )
     expect(officialNames(clip.settings).slice(0, 6).map(({ name }) => name)).toEqual(
-      ["positional_embedding", "image_projection", "text_projection", "logit_scale", "visual.cls_token", "visual.pos_embed"]
+      [
+        "positional_embedding",
+        "image_projection",
+        "text_projection",
+        "logit_scale",
+        "visual.cls_token",
+        "visual.pos_embed"
+      ]
     )
   })
 
@@ -95,9 +102,11 @@ describe("the decay rule", () => {
     for (const golden of goldensWith("param_group_names")) {
       const names = officialNames(configOf(golden))
       const groups = list(metadataJson(golden, "param_group_names"), (group) => list(group, text).map(withoutModule))
-      expect(groups).toEqual([true, false].map((isMatrix) =>
-        names.filter(({ shape }) => shape.length >= 2 === isMatrix).map(({ name }) => name)
-      ))
+      expect(groups).toEqual(
+        [true, false].map((isMatrix) =>
+          names.filter(({ shape }) => shape.length >= 2 === isMatrix).map(({ name }) => name)
+        )
+      )
     }
   })
 

@@ -35,8 +35,8 @@ export class Stored {
 }
 
 const NONE = new Float32Array(0)
-/** Elementwise work below which waking the other threads costs more than it saves. */
-const LARGE = 16_384
+/** Element operations (some 20 microseconds) below which waking the other threads costs more than it saves. */
+const LARGE = 65_536
 
 /** A result under construction: what tfjs wants to know of it, and where its numbers go. */
 export interface Output {

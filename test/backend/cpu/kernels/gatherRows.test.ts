@@ -8,7 +8,7 @@ useEngine(2)
 
 describe("gatherRows kernel", () => {
   it("equals its composition; rows of gradients add up where an index repeats", () => {
-    for (const [v, d, n] of [[1, 1, 1], [5, 3, 9], [50, 65, 600]] as const) {
+    for (const [v, d, n] of [[1, 1, 1], [5, 3, 9], [50, 65, 1100]] as const) {
       const indices = { shape: [n], values: Array.from({ length: n }, (_, i) => (i * i) % v), dtype: "int32" as const }
       expectComposition(gatherRowsForward, { table: noise("table", [v, d]), indices }, {})
       expectComposition(gatherRowsBackward, { dy: noise("dy", [n, d]), indices }, { rows: v })

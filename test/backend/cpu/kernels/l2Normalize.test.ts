@@ -12,7 +12,7 @@ const check = (x: Numbers): void => {
 
 describe("l2Normalize kernel", () => {
   it("and its gradient equal their compositions", () => {
-    for (const shape of [[1, 1], [3, 7], [130, 140]]) check(noise("x", shape))
+    for (const shape of [[1, 1], [3, 7], [300, 140]]) check(noise("x", shape))
   })
 
   it("a row of zeros stays zeros and NaN stays in its row", () => {

@@ -115,32 +115,39 @@ const decodeRow = Effect.fnUntraced(function* (golden: Golden, folder: string, {
  * and normalisation of the stored decoded pictures; on the host. A file that is absent or does not decode is a failed
  * row. Source: GOLDENS 10.
  */
-export const verifyPreprocess = Effect.fnUntraced(function* (golden: Golden, folder: string) {
-  const { file } = golden
-  let images: ReadonlyArray<Image> = []
-  let size = 0
-  let normalization: Normalization = { mean: [0, 0, 0], std: [1, 1, 1] }
-  const header = guarded(file, "metadata", () => {
-    size = golden.json("size", Schema.Int)
-    images = golden.json("images", Schema.Array(Image))
-    normalization = { mean: golden.json("mean", PerChannel), std: golden.json("std", PerChannel) }
-    return images.length === 0 ? [failedRow(file, "metadata images", "expected at least one image, found none")] : []
-  })
-  const rows: Array<Row> = [...header]
-  if (header.length > 0) return rows
-  for (const image of images) {
-    rows.push(
-      ...yield* decodeRow(golden, folder, image).pipe(
-        Effect.catchTags({
-          ImageError: (error) => Effect.succeed([failedRow(file, `${image.file}/decoded`, error.message)]),
-          PlatformError: (error) => Effect.succeed([failedRow(file, `${image.file}/decoded`, error.message)])
-        })
-      ),
-      ...guarded(file, image.file, () => pixelRows(golden, image, size, normalization))
+export const verifyPreprocess: (
+  golden: Golden,
+  folder: string
+) => Effect.Effect<ReadonlyArray<Row>, never, FileSystem.FileSystem | Path.Path | ImageDecoder> = Effect.fnUntraced(
+  function* (golden, folder) {
+    const { file } = golden
+    let images: ReadonlyArray<Image> = []
+    let size = 0
+    let normalization: Normalization = { mean: [0, 0, 0], std: [1, 1, 1] }
+    const header = guarded(file, "metadata", () => {
+      size = golden.json("size", Schema.Int)
+      images = golden.json("images", Schema.Array(Image))
+      normalization = { mean: golden.json("mean", PerChannel), std: golden.json("std", PerChannel) }
+      return images.length === 0 ? [failedRow(file, "metadata images", "expected at least one image, found none")] : []
+    })
+    const rows: Array<Row> = [...header]
+    if (header.length > 0) return rows
+    for (const image of images) {
+      rows.push(
+        ...yield* decodeRow(golden, folder, image).pipe(
+          Effect.catchTags({
+            ImageError: (error) => Effect.succeed([failedRow(file, `${image.file}/decoded`, error.message)]),
+            PlatformError: (error) => Effect.succeed([failedRow(file, `${image.file}/decoded`, error.message)])
+          })
+        ),
+        ...guarded(file, image.file, () => pixelRows(golden, image, size, normalization))
+      )
+    }
+    const full = golden.names.flatMap((name) =>
+      new RegExp(`^full${FULL}/(.+)/(?:sample14|mean)$`).exec(name)?.[1] ?? []
     )
+    if (full.length === 0) rows.push(failedRow(file, `full${FULL}`, "expected a sample at full size, found none"))
+    for (const name of new Set(full)) rows.push(...guarded(file, name, () => fullRows(golden, name, normalization)))
+    return rows
   }
-  const full = golden.names.flatMap((name) => new RegExp(`^full${FULL}/(.+)/(?:sample14|mean)$`).exec(name)?.[1] ?? [])
-  if (full.length === 0) rows.push(failedRow(file, `full${FULL}`, "expected a sample at full size, found none"))
-  for (const name of new Set(full)) rows.push(...guarded(file, name, () => fullRows(golden, name, normalization)))
-  return rows
-})
+)

@@ -1,0 +1,109 @@
+import "@tensorflow/tfjs-backend-cpu"
+import * as tf from "@tensorflow/tfjs-core"
+import { expect, it } from "vitest"
+import type { ImageTextBatch, Optimizer } from "../../lib/api/index.ts"
+import { contrastive } from "../../lib/losses/index.ts"
+import { makeClip } from "../../lib/models/index.ts"
+import { adamW, globalNorm } from "../../lib/optim/index.ts"
+import { disposeParams, fold, keyOf, leavesOf, mapParams, normal, value } from "../../lib/tensor/index.ts"
+import { applyUpdate, computeGradients, gradientsOf } from "../../pipelines/trainStep.ts"
+import { onEachEngine } from "../engines.ts"
+
+const model = makeClip("tiny", {
+  imageSize: 8,
+  patchSize: 4,
+  vision: { width: 8, layers: 1, numHeads: 2 },
+  text: { width: 8, layers: 1, numHeads: 2 },
+  contextLength: 5,
+  vocabSize: 20,
+  embedDim: 6
+})
+type Params = ReturnType<typeof model.init>
+
+const batchOf = (seed: number): ImageTextBatch => ({
+  images: tf.tensor(normal(keyOf(seed), 4 * 3 * 64, 1), [4, 3, 8, 8]),
+  tokens: tf.tensor(Array.from({ length: 20 }, (_, i) => i % 5 === 4 ? 19 : (i * 7 + seed) % 18), [4, 5], "int32")
+})
+const disposeBatch = ({ images, tokens }: ImageTextBatch): void => tf.dispose([images, tokens])
+
+const numbersOf = (tree: Params): ReadonlyArray<number> =>
+  leavesOf(tree).flatMap(({ value }) => [...value.tensor.dataSync()])
+
+/** An optimizer that sets the logarithm of the scale to `to` and leaves the rest as it is. */
+const setScale = (to: number): Optimizer<Params, null> => ({
+  init: () => null,
+  update: (grads, _, params) => {
+    disposeParams(grads)
+    const next = mapParams(params, (parameter, path) => path === "logitScale" ? value(tf.scalar(to)) : parameter)
+    params.logitScale.tensor.dispose()
+    return [next, null]
+  }
+})
+
+onEachEngine(() => {
+  it("the gradient of a step is the mean of its micro-batches' gradients, their losses are not divided", () => {
+    const params = model.init(keyOf(1))
+    const batches = [batchOf(1), batchOf(2), batchOf(3)]
+    const step = computeGradients(model, contrastive.exact, params, batches)
+    const passes = batches.map((batch) => gradientsOf(model, contrastive.exact, params, batch, 1))
+    expect(step.loss).toEqual(passes.map(({ loss }) => loss))
+    expect(step.correct).toEqual(passes.map(({ correct }) => correct))
+    expect(step.gradNorm).toBe(globalNorm(step.grads))
+    const found = numbersOf(step.grads)
+    const parts = passes.map(({ grads }) => numbersOf(grads))
+    const distance = found.map((g, i) => Math.abs(g - parts.reduce((sum, part) => sum + (part[i] ?? NaN) / 3, 0)))
+    const largest = Math.max(...found.map(Math.abs))
+    // The class token starts near zero, where layer norm magnifies: gradients of some 200, hence relative.
+    expect(largest).toBeGreaterThan(0.01)
+    expect(Math.max(...distance) / Math.max(1, largest)).toBeLessThan(1e-6)
+    for (const tree of [params, step.grads, ...passes.map(({ grads }) => grads)]) disposeParams(tree)
+    batches.forEach(disposeBatch)
+  })
+
+  it("an update frees what it replaces: parameters, state and gradients of ten steps take no more than those of one", () => {
+    const optimizer = adamW<Params>()
+    const batch = batchOf(5)
+    let params = model.init(fold(keyOf(1), "other"))
+    let state = optimizer.init(params)
+    const before = tf.memory().numTensors
+    for (let step = 0; step < 10; step++) {
+      const { grads } = computeGradients(model, contrastive.exact, params, [batch, batch])
+      const updated = applyUpdate(optimizer, grads, state, params, 1e-3, [0, 4.6052])
+      params = updated.params
+      state = updated.state
+      expect(params.logitScale.tensor.dataSync()[0]).toBe(updated.logitScale)
+      expect(tf.memory().numTensors).toBe(before)
+    }
+    for (const tree of [params, state.mu, state.nu]) disposeParams(tree)
+    disposeBatch(batch)
+  })
+
+  it.each([
+    [5, Math.fround(4.6052)],
+    [4.6052, Math.fround(4.6052)],
+    [-0.5, 0],
+    [2, 2],
+    [Number.NaN, Number.NaN]
+  ])("the logarithm %d of the scale becomes %d, as a float32 number", (before, after) => {
+    const params = model.init(keyOf(1))
+    const grads = mapParams(params, ({ tensor }) => value(tf.zerosLike(tensor)))
+    const updated = applyUpdate(setScale(before), grads, null, params, 1, [0, 4.6052])
+    expect(updated.logitScaleBeforeClamp).toBe(Math.fround(before))
+    expect(updated.logitScale).toBe(after)
+    expect(updated.params.logitScale.tensor.dataSync()[0]).toBe(after)
+    expect(updated.params.logitScale.tensor.shape).toEqual([])
+    expect(Object.keys(updated.params)).toEqual(Object.keys(model.specs))
+    disposeParams(updated.params)
+  })
+
+  it("a step without a micro-batch is refused, and one whose batch does not fit leaves no tensor behind", () => {
+    const params = model.init(keyOf(1))
+    expect(() => computeGradients(model, contrastive.exact, params, [])).toThrow("at least one micro-batch")
+    const batch = batchOf(7)
+    const wrong = { ...batch, tokens: tf.zeros([4, 6], "int32") }
+    expect(() => computeGradients(model, contrastive.exact, params, [batch, wrong])).toThrow("encodeText")
+    wrong.tokens.dispose()
+    disposeParams(params)
+    disposeBatch(batch)
+  })
+})

@@ -3,7 +3,7 @@ import type { Html } from "./html.ts"
 import { logScale, type Scale } from "./scale.ts"
 import { element, label, line, svg } from "./svg.ts"
 
-const size = { width: 240, height: 22, margin: 12 }
+const size = { width: 240, height: 22, margin: 24 }
 
 /** A logarithmic scale for fractions from the power of ten below the smallest chance (or value) up to 1. */
 export const fractionScale = (fractions: ReadonlyArray<number>): Scale => {

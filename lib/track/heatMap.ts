@@ -19,7 +19,7 @@ export const confusionMap = ({ title, classNames, counts }: Confusion): Html => 
   const cell = hasNumbers ? 46 : Math.max(8, 640 / numClasses)
   const font = Math.min(13, Math.max(6, cell))
   const left = longest * font * 0.58 + 16
-  const top = longest * font * 0.42 + 20
+  const top = longest * font * 0.32 + 18
   const right = longest * font * 0.4
   const rows = classNames.map((name, row) => {
     const total = classNames.reduce((sum, _, column) => sum + (counts[row * numClasses + column] ?? 0), 0)
@@ -40,13 +40,13 @@ export const confusionMap = ({ title, classNames, counts }: Confusion): Html => 
     })
     const middle = top + (row + 0.5) * cell
     return [
-      label(left - 10, middle + font * 0.35, names[row] ?? "", { "text-anchor": "end", "font-size": font }),
+      label(left - 10, middle + font * 0.35, names[row] ?? "", { "text-anchor": "end", style: `font-size:${font}px` }),
       cells
     ]
   })
   const heads = names.map((name, column) => {
     const x = left + (column + 0.5) * cell
-    return label(x, top - 8, name, { transform: `rotate(-32 ${x} ${top - 8})`, "font-size": font })
+    return label(x, top - 8, name, { transform: `rotate(-32 ${x} ${top - 8})`, style: `font-size:${font}px` })
   })
   const width = left + numClasses * cell + right
   return svg({ width, height: top + numClasses * cell + 4, title, class: "confusion" }, heads, rows)
@@ -84,7 +84,7 @@ const confusionCell = (cell: Cell): Html => {
     cell.hasNumbers && shown > 0 ?
       label(x + (size - gap) / 2, y + size / 2 + 3.5, String(shown), {
         "text-anchor": "middle",
-        class: share > 0.5 ? "on-shade" : undefined
+        class: share > 0.72 ? "on-shade" : "count"
       }) :
       undefined
   )
@@ -125,6 +125,7 @@ export const patchMap = ({ rows, columns, values }: PatchMap, options: PatchMapO
     }, element("title", {}, `row ${row + 1}, column ${column + 1}: ${formatNumber(value, 3)}`))
   })
   const under = options.picture === undefined ? element("rect", { width, height, class: "cell" }) : [
+    element("rect", { width, height, class: "paper" }),
     element("image", { href: options.picture, width, height, preserveAspectRatio: "none", class: "under" }),
     element("rect", { width, height, class: "veil" })
   ]

@@ -1,16 +1,19 @@
-/** The style sheet of a report: system fonts, two colour schemes, everything fluid. */
+/**
+ * The style sheet of a report: system fonts, two colour schemes, everything fluid. Pictures and the maps over them stay
+ * on white in both schemes, because most of the art is drawn for it.
+ */
 export const reportStyle: string = `
 :root {
   color-scheme: light dark;
   --page: #fbfaf7; --panel: #ffffff; --ink: #1d1c1a; --soft: #615e57; --hair: #e4e1d9; --cell: #f1efe9;
-  --accent: #1f5fa8; --accent-ink: #ffffff; --warm: #c4481c; --cool: #1f5fa8; --good: #17784a; --veil: #fbfaf7;
+  --accent: #1f5fa8; --warm: #c4481c; --cool: #1f5fa8; --good: #17784a; --shade-right: #1f5fa8; --shade-wrong: #c4481c;
   --series-0: #1f5fa8; --series-1: #c4481c; --series-2: #17784a; --series-3: #8a4fa3; --series-4: #8a6a00; --series-5: #56616b;
   --ramp-start: #b9a24a; --ramp-end: #123f7a;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --page: #161719; --panel: #1e2023; --ink: #eceae4; --soft: #a5a299; --hair: #34373b; --cell: #26292d;
-    --accent: #7db2f0; --accent-ink: #10161e; --warm: #ff8f5e; --cool: #6fb0ff; --good: #62c998; --veil: #161719;
+    --accent: #7db2f0; --warm: #ff8f5e; --cool: #6fb0ff; --good: #62c998; --shade-right: #2f64a0; --shade-wrong: #a8481f;
     --series-0: #7db2f0; --series-1: #ff8f5e; --series-2: #62c998; --series-3: #cf9be6; --series-4: #e0bf57; --series-5: #a9b4bd;
     --ramp-start: #8a7a3a; --ramp-end: #a8ccf7;
   }
@@ -31,8 +34,8 @@ a { color: var(--accent); }
 svg { display: block; width: 100%; height: auto; }
 svg text { font: 12px system-ui, sans-serif; fill: var(--soft); font-variant-numeric: tabular-nums; }
 .scroll { overflow-x: auto; }
-.tiles { list-style: none; margin: 0 0 1.6rem; padding: 0; display: grid; gap: 1px; grid-template-columns: repeat(auto-fit, minmax(190px, 1fr)); background: var(--hair); border: 1px solid var(--hair); border-radius: 10px; overflow: hidden; }
-.tiles li { background: var(--panel); padding: 1.1rem 1.3rem 1rem; }
+.tiles { list-style: none; margin: 0 0 1.6rem; padding: 0; display: flex; flex-wrap: wrap; gap: 1px; background: var(--hair); border: 1px solid var(--hair); border-radius: 10px; overflow: hidden; }
+.tiles li { flex: 1 1 190px; background: var(--panel); padding: 1.1rem 1.3rem 1rem; }
 .tiles b { display: block; font-size: 2.1rem; font-weight: 600; line-height: 1.15; letter-spacing: -0.01em; font-variant-numeric: lining-nums tabular-nums; }
 .tiles span { font-size: .9rem; color: var(--soft); }
 .facts { display: flex; flex-wrap: wrap; gap: .5rem 2.2rem; margin: 0; font-size: .92rem; }
@@ -43,13 +46,12 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 .results th:first-child { text-align: left; padding-left: 0; }
 .results thead th { font-size: .8rem; font-weight: 500; color: var(--soft); border-bottom: 1px solid var(--hair); vertical-align: bottom; }
 .results tbody th { font-weight: 400; }
-.results .group th { font-weight: 600; padding-top: 1.3rem; white-space: normal; }
 .results .group small { display: block; }
 .results .value { font-weight: 600; }
 .results td { color: var(--soft); }
 .results td.value { color: var(--ink); }
 .results td.plot, .results th:last-child { padding: 0 0 0 .7rem; width: 250px; min-width: 200px; }
-.results .group th:first-child { padding-right: 0; width: auto; padding-left: 0; }
+.results .group th:first-child { font-weight: 600; padding: 1.4rem 0 .3rem; width: auto; white-space: normal; }
 .mark .grid, .chart .grid { stroke: var(--hair); stroke-width: 1; }
 .mark text { font-size: 11px; }
 .mark .reach { stroke: var(--accent); stroke-width: 4; opacity: .35; }
@@ -79,17 +81,19 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 .look figcaption { font-weight: 500; font-size: .85rem; margin: .4rem 0 0; overflow-wrap: anywhere; }
 .look figcaption small { display: block; }
 .look > figure:first-child img { display: block; width: 100%; aspect-ratio: 1; object-fit: fill; }
-.patches { border-radius: 7px; overflow: hidden; border: 1px solid var(--hair); }
+.patches { --warm: #c4481c; --cool: #1f5fa8; border-radius: 7px; overflow: hidden; border: 1px solid var(--hair); }
 .under { filter: grayscale(1); }
-.veil { fill: var(--veil); opacity: .55; }
+.paper { fill: #fff; }
+.veil { fill: #fff; opacity: .55; }
 .tone { fill: var(--warm); }
 .tone.minus { fill: var(--cool); }
 .wide { max-width: 820px; margin-bottom: 2.4rem; overflow-x: auto; }
 .confusion { min-width: 520px; }
 .cell { fill: var(--cell); }
-.shade { fill: var(--warm); }
-.shade.right { fill: var(--accent); }
-.confusion .on-shade { fill: var(--accent-ink); font-weight: 600; }
+.shade { fill: var(--shade-wrong); }
+.shade.right { fill: var(--shade-right); }
+.confusion .count { fill: var(--ink); }
+.confusion .on-shade { fill: #fff; font-weight: 600; }
 details summary { cursor: pointer; color: var(--accent); }
 .settings { margin-top: .8rem; font-size: .88rem; }
 .settings th, .settings td { text-align: left; font-weight: 400; padding: .22rem 1rem .22rem 0; border-bottom: 1px solid var(--hair); vertical-align: top; overflow-wrap: anywhere; }
@@ -99,6 +103,9 @@ details summary { cursor: pointer; color: var(--accent); }
   .look { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   .results td.plot, .results th:last-child { display: none; }
   .results .group th:last-child { display: table-cell; }
+  .results { font-size: .88rem; }
+  .results th, .results td { padding: .34rem .35rem; }
+  .results tbody th { white-space: normal; }
 }
 @media print { section, .query, .look { break-inside: avoid; } }
 `

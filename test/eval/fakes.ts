@@ -3,7 +3,10 @@ import type { Dataset, EmbeddingMatrix, Encoders, RgbImage } from "../../lib/api
 import { fold, type Key, keyOf, normal } from "../../lib/tensor/index.ts"
 
 /** A matrix from rows of equal length. */
-export const matrix = (rows: ReadonlyArray<ReadonlyArray<number>>, columns: number = rows[0]?.length ?? 0) => ({
+export const matrix = (
+  rows: ReadonlyArray<ReadonlyArray<number>>,
+  columns: number = rows[0]?.length ?? 0
+): EmbeddingMatrix => ({
   rows: rows.length,
   columns,
   data: Float32Array.from(rows.flat())
@@ -29,8 +32,14 @@ export const datasetOf = <S>(windows: ReadonlyArray<ReadonlyArray<S>>): Dataset<
   windows: () => Stream.fromIterable(windows)
 })
 
+/** Encoders and what they were asked: numbers of pictures, and the texts themselves. */
+export interface TableEncoders {
+  readonly encoders: Encoders
+  readonly asked: { readonly images: Array<number>; readonly texts: Array<ReadonlyArray<string>> }
+}
+
 /** Embeds `pixel(i)` as row i of one matrix, and a text as the row of the first number in it; records what it was asked. */
-export const tableEncoders = (images: EmbeddingMatrix, texts: EmbeddingMatrix) => {
+export const tableEncoders = (images: EmbeddingMatrix, texts: EmbeddingMatrix): TableEncoders => {
   const asked = { images: new Array<number>(), texts: new Array<ReadonlyArray<string>>() }
   const encoders: Encoders = {
     embedDim: images.columns,

@@ -1,26 +1,31 @@
 import { fileURLToPath } from "node:url"
-import { defineConfig } from "vitest/config"
+import { defineConfig, type ViteUserConfig } from "vitest/config"
+import { entries, specifierOf } from "./scripts/entries.ts"
 
 const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
-const config: ReturnType<typeof defineConfig> = defineConfig({
-  resolve: {
-    conditions: ["source"],
-    alias: [
-      { find: /^diffclip$/, replacement: at("./pipelines/diffclip.ts") },
-      { find: /^diffclip\/node$/, replacement: at("./pipelines/node.ts") },
-      { find: /^diffclip\/pipelines$/, replacement: at("./pipelines/index.ts") },
-      { find: /^diffclip\/(models|data|eval|checkpoint|backend)$/, replacement: at("./lib/$1/index.ts") }
-    ]
-  },
-  test: {
-    include: ["test/**/*.test.ts"],
-    exclude: ["test/soak/**", "node_modules/**"],
-    pool: "threads",
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
-    reporters: ["default", at("./test/reporter.ts")]
-  }
+/** What all our test commands share; `include` and `exclude` say which files, `testTimeout` how patient. */
+export const suite = (test: NonNullable<ViteUserConfig["test"]>): ViteUserConfig =>
+  defineConfig({
+    resolve: {
+      conditions: ["source"],
+      alias: entries.map((entry) => ({
+        find: new RegExp(`^${specifierOf(entry)}$`),
+        replacement: at(`./${entry.source}`)
+      }))
+    },
+    test: {
+      pool: "threads",
+      reporters: ["default", at("./test/reporter.ts")],
+      testTimeout: 60_000,
+      hookTimeout: 60_000,
+      ...test
+    }
+  })
+
+const config: ViteUserConfig = suite({
+  include: ["test/**/*.test.ts"],
+  exclude: ["test/soak/**", "test/runtimes/**", "test/package/**", "node_modules/**"]
 })
 
 export default config

@@ -1,0 +1,76 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, describe, expect, it } from "vitest"
+import { readmePrograms } from "../../scripts/readme.ts"
+import { root } from "../../scripts/root.ts"
+import { runtimeNames } from "../../scripts/runtime.ts"
+import { isMissing, launch } from "./launch.ts"
+
+const main = "pipelines/cli/main.ts"
+const out = mkdtempSync(join(tmpdir(), "diffclip-runtimes-"))
+afterAll(() => rmSync(out, { recursive: true, force: true }))
+
+const lossesOf = (run: string): ReadonlyArray<number> =>
+  readFileSync(join(run, "log.jsonl"), "utf8").trim().split("\n").map((line) => {
+    const entry: { readonly loss: number } = JSON.parse(line)
+    return entry.loss
+  })
+
+const mean = (values: ReadonlyArray<number>): number => values.reduce((sum, x) => sum + x, 0) / values.length
+
+describe.each(runtimeNames)("on %s", (runtime) => {
+  const missing = isMissing(runtime)
+
+  it.skipIf(missing)("every golden case passes through diffclip verify", async () => {
+    const { code, stdout, stderr } = await launch(runtime, main, ["verify", "test/goldens"])
+    expect(stderr).toBe("")
+    expect(stdout.trimEnd().split("\n").at(-1)).toMatch(/^[1-9]\d{2,} passed, 0 failed$/)
+    expect(stdout).toContain("not covered")
+    expect(code).toBe(0)
+  })
+
+  it.skipIf(missing)("examples/02-train.ts --tiny trains 20 steps, and the loss falls", async () => {
+    const dir = join(out, runtime)
+    const { code, stdout, stderr } = await launch(runtime, "examples/02-train.ts", ["--tiny", "--out", dir])
+    expect(code, stdout + stderr).toBe(0)
+    const losses = lossesOf(dir)
+    expect(losses).toHaveLength(20)
+    expect(losses.every(Number.isFinite)).toBe(true)
+    expect(mean(losses.slice(-5))).toBeLessThan(mean(losses.slice(0, 5)))
+  })
+
+  it.skipIf(missing)("the command line explains itself, and says by its exit code what was wrong", async () => {
+    const help = await launch(runtime, main, ["--help"])
+    expect(help.code).toBe(0)
+    for (const command of ["train", "evaluate", "embed", "verify", "doctor"]) expect(help.stdout).toContain(command)
+
+    const unknown = await launch(runtime, main, ["verify", "--no-such-option", "test/goldens"])
+    expect(unknown.code).toBe(2)
+    expect(unknown.stdout + unknown.stderr).toContain("no-such-option")
+
+    const missingPath = await launch(runtime, main, ["verify", join(out, "nowhere")])
+    expect(missingPath.code).toBe(3)
+    expect(missingPath.stderr).toContain("nowhere")
+  })
+
+  it.skipIf(missing)("README's program finds every caption's picture", async () => {
+    const folder = `.cache/readme-${runtime}`
+    mkdirSync(join(root, folder), { recursive: true })
+    writeFileSync(join(root, folder, "program.ts"), readmePrograms()[0] ?? "throw new Error('README has no program')")
+    const { code, stdout, stderr } = await launch(
+      runtime,
+      `${folder}/program.ts`,
+      [],
+      mkdtempSync(join(out, "readme-"))
+    )
+    expect(code, stderr).toBe(0)
+    expect(stdout).toMatch(/imageRetrievalRecall@1["']: 1,/)
+  })
+
+  it.skipIf(missing)("diffclip doctor --json is one object that names the runtime", async () => {
+    const { code, stdout, stderr } = await launch(runtime, main, ["doctor", "--json"])
+    expect(code, stderr).toBe(0)
+    expect(JSON.stringify(JSON.parse(stdout)).toLowerCase()).toContain(runtime)
+  })
+})

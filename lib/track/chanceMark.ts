@@ -5,9 +5,9 @@ import { element, label, line, svg } from "./svg.ts"
 
 const size = { width: 240, height: 22, margin: 24 }
 
-/** A logarithmic scale for fractions from the power of ten below the smallest chance (or value) up to 1. */
+/** A logarithmic scale for fractions from the power of ten below the smallest that is not 0 up to 1, nine decades at most. */
 export const fractionScale = (fractions: ReadonlyArray<number>): Scale => {
-  const least = fractions.reduce((low, x) => x > 0 ? Math.min(low, x) : low, 0.1)
+  const least = fractions.reduce((low, x) => x > 0 ? Math.min(low, Math.max(x, 1e-9)) : low, 0.1)
   return logScale(10 ** Math.floor(Math.log10(least) + 1e-9), 1)
 }
 

@@ -1,13 +1,13 @@
 import { plainText } from "./plainText.ts"
 
-const markup: unique symbol = Symbol("markup")
+const trusted: unique symbol = Symbol("trusted markup")
 
-/** Markup that is safe to put into a page. Only `html` and `raw` make it: no JSON from outside can hold the symbol. */
+/** Markup that is safe to put into a page. Only `markup` and `raw` make it: no JSON from outside can hold the symbol. */
 export interface Html {
-  readonly [markup]: string
+  readonly [trusted]: string
 }
 
-/** What `html` takes between its pieces; `undefined` leaves nothing. */
+/** What `markup` takes between its pieces; `undefined` leaves nothing. */
 export type Content = string | number | Html | undefined | ReadonlyArray<Content>
 
 const entities: Readonly<Record<string, string>> = {
@@ -24,19 +24,22 @@ export const escapeHtml = (text: string): string =>
   plainText(text).replace(/[&<>"'`]/g, (character) => entities[character] ?? "")
 
 /** Trusted markup as it stands. Never give it text from outside. */
-export const raw = (text: string): Html => ({ [markup]: text })
+export const raw = (text: string): Html => ({ [trusted]: text })
 
-/** A template of markup: what stands between its pieces is escaped, unless it is `Html` itself; lists are joined. */
-export const html = (pieces: TemplateStringsArray, ...contents: ReadonlyArray<Content>): Html =>
+/**
+ * A template of markup: what stands between its pieces is escaped, unless it is `Html` itself; lists are joined. It is not
+ * called `html`, because formatters rewrite the text of templates of that name.
+ */
+export const markup = (pieces: TemplateStringsArray, ...contents: ReadonlyArray<Content>): Html =>
   raw(pieces.reduce((all, piece, i) => all + markupOf(contents[i - 1]) + piece))
 
 /** The finished text of markup. */
-export const renderHtml = (content: Html): string => content[markup]
+export const renderHtml = (content: Html): string => content[trusted]
 
-const isHtml = (content: object): content is Html => markup in content
+const isHtml = (content: object): content is Html => trusted in content
 
 const markupOf = (content: Content): string => {
   if (content === undefined) return ""
   if (typeof content === "string" || typeof content === "number") return escapeHtml(String(content))
-  return isHtml(content) ? content[markup] : content.map(markupOf).join("")
+  return isHtml(content) ? content[trusted] : content.map(markupOf).join("")
 }

@@ -1,4 +1,4 @@
-import { type Html, html } from "./html.ts"
+import { type Html, markup } from "./html.ts"
 import { linearScale, tightScale } from "./scale.ts"
 import { element, label, line, pathThrough, svg } from "./svg.ts"
 
@@ -33,7 +33,7 @@ export const lineChart = (chart: LineChart): Html => {
   const bottom = size.height - size.bottom
   const y = (value: number): number => bottom - yScale.place(value) * (bottom - size.top)
   const shown = chart.series.map((series, i) => ({ ...series, color: series.color ?? seriesColor(i) }))
-  return html`<figure class="chart"><figcaption>${chart.title}</figcaption>${
+  return markup`<figure class="chart"><figcaption>${chart.title}</figcaption>${
     svg(
       { width: size.width, height: size.height, title: `${chart.title} over ${chart.xLabel}` },
       yScale.ticks.map(({ value, text }) => [
@@ -98,15 +98,15 @@ const decayingSums = (
 const referenceLine = ({ reference }: LineChart, y: (value: number) => number): Html | undefined =>
   reference === undefined ?
     undefined :
-    html`${line(size.left, y(reference.value), size.width - size.right, y(reference.value), { class: "reference" })}${
+    markup`${line(size.left, y(reference.value), size.width - size.right, y(reference.value), { class: "reference" })}${
       label(size.width - size.right, y(reference.value) - 5, reference.label, { "text-anchor": "end", class: "axis" })
     }`
 
 const legend = (series: ReadonlyArray<Series>): Html | undefined =>
   series.length < 2 ?
     undefined :
-    html`<ul class="legend">${
-      series.map(({ label, color }) => html`<li><i style="background:${color}"></i>${label}</li>`)
+    markup`<ul class="legend">${
+      series.map(({ label, color }) => markup`<li><i style="background:${color}"></i>${label}</li>`)
     }</ul>`
 
 /** At most a thousand points: the least and the greatest of each stretch, so that spikes stay. */

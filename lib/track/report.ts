@@ -1,8 +1,7 @@
 import type { Evaluation } from "../api/evaluation.ts"
 import type { Confusion, PatchMap } from "./heatMap.ts"
-import { html, raw, renderHtml } from "./html.ts"
+import { markup, raw, renderHtml } from "./html.ts"
 import type { LogEntry } from "./logEntry.ts"
-import { plainText } from "./plainText.ts"
 import { attentionSection } from "./reportAttention.ts"
 import { curvesSection } from "./reportCurves.ts"
 import { resultsSection } from "./reportResults.ts"
@@ -82,33 +81,32 @@ const policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
  * control characters. Throws TypeError for a picture that is no data URL.
  */
 export const renderReport = (report: Report): string =>
-  renderHtml(html`
-    ${raw("<!doctype html>")}
-    <html lang="en">
-      <head>
-        <meta charset="utf-8">
-        <meta name="viewport" content="width=device-width, initial-scale=1">
-        <meta name="color-scheme" content="light dark">
-        <meta http-equiv="Content-Security-Policy" content="${raw(policy)}">
-        <title>${plainText(report.title)}</title>
-        <style>${raw(reportStyle)}</style>
-      </head>
-      <body>
-        <main>
-    <header>
-    <h1>${report.title}</h1>
-    ${report.summary === undefined ? undefined : html`<p class="lede">${report.summary}</p>`}
-    ${highlightTiles(report.highlights ?? [])}
-    ${factsList(report.facts ?? [])}
-    </header>
-    ${resultsSection(report.results)}
-    ${retrievalSection(report.retrieval)}
-    ${attentionSection(report.attention)}
-    ${confusionSection(report.confusions ?? [])}
-    ${curvesSection(report.log ?? [], report.lossOfChance)}
-    ${configSection(report.config)}
-    ${attributionsSection(report.attributions ?? [])}
-        </main>
-      </body>
-    </html>
-  `)
+  renderHtml(markup`${raw("<!doctype html>")}
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="Content-Security-Policy" content="${raw(policy)}">
+<title>${report.title}</title>
+<style>${raw(reportStyle)}</style>
+</head>
+<body>
+<main>
+<header>
+<h1>${report.title}</h1>
+${report.summary === undefined ? undefined : markup`<p class="lede">${report.summary}</p>`}
+${highlightTiles(report.highlights ?? [])}
+${factsList(report.facts ?? [])}
+</header>
+${resultsSection(report.results)}
+${retrievalSection(report.retrieval)}
+${attentionSection(report.attention)}
+${confusionSection(report.confusions ?? [])}
+${curvesSection(report.log ?? [], report.lossOfChance)}
+${configSection(report.config)}
+${attributionsSection(report.attributions ?? [])}
+</main>
+</body>
+</html>
+`)

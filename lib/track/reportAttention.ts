@@ -1,7 +1,7 @@
 import { checkDataUrl } from "./dataUrl.ts"
 import { formatNumber } from "./format.ts"
 import { type PatchMap, patchMap } from "./heatMap.ts"
-import { type Html, html } from "./html.ts"
+import { type Html, markup } from "./html.ts"
 import type { AttentionExample, Report } from "./report.ts"
 import { pictureOf } from "./reportRetrieval.ts"
 import { section } from "./reportSections.ts"
@@ -12,34 +12,25 @@ export const attentionSection = (attention: Report["attention"]): Html | undefin
     "Where it looks",
     "Differential attention forms two maps and subtracts λ times the second from the first: what both look at cancels, " +
       "what remains is kept (warm) or turned against (cool).",
-    attention.note === undefined ? undefined : html`<p class="lead">${attention.note}</p>`,
-    html`<div class="looks">${attention.examples.map(attentionRow)}</div>`
+    attention.note === undefined ? undefined : markup`<p class="lead">${attention.note}</p>`,
+    markup`<div class="looks">${attention.examples.map(attentionRow)}</div>`
   )
 
 const attentionRow = ({ picture, first, second, difference, lambda }: AttentionExample): Html => {
   const limit = Math.max(largest(first), largest(second))
   const spread = largest(difference)
   const map = (values: PatchMap, title: string, palette: "sequential" | "diverging", end: number): Html =>
-    html`<figure>${
+    markup`<figure>${
       patchMap(values, { title: `${title}: ${picture.name}`, palette, limit: end, picture: checkDataUrl(picture.url) })
     }<figcaption>${title}<small>${palette === "diverging" ? "±" : "0 to "}${
       formatNumber(end, 2)
     }</small></figcaption></figure>`
   const factor = lambda === undefined ? "λ" : formatNumber(lambda, 2)
-  return html`
-    <article
-      class="look"><figure>${pictureOf(picture)}<figcaption>${picture.name}</figcaption></figure>${map(
-        first,
-        "first map",
-        "sequential",
-        limit
-      )}${map(second, "second map", "sequential", limit)}${map(
-        difference,
-        `first − ${factor} · second`,
-        "diverging",
-        spread
-      )}</article>
-  `
+  return markup`<article class="look"><figure>${pictureOf(picture)}<figcaption>${picture.name}</figcaption></figure>${[
+    map(first, "first map", "sequential", limit),
+    map(second, "second map", "sequential", limit),
+    map(difference, `first − ${factor} · second`, "diverging", spread)
+  ]}</article>`
 }
 
 const largest = ({ values }: PatchMap): number =>

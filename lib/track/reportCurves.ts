@@ -1,4 +1,4 @@
-import { type Html, html } from "./html.ts"
+import { type Html, markup } from "./html.ts"
 import { lineChart, orderedColor, type Series, seriesColor, smoothed } from "./lineChart.ts"
 import type { LogEntry } from "./logEntry.ts"
 import { section } from "./reportSections.ts"
@@ -29,7 +29,7 @@ export const curvesSection = (log: ReadonlyArray<LogEntry>, lossOfChance?: numbe
     "How it learned",
     "The loss starts at the level of guessing and leaves it once pictures and captions begin to find each other; λ is " +
       "how much of its second attention map each layer subtracts from its first.",
-    html`<div class="charts">${charts}</div>`
+    markup`<div class="charts">${charts}</div>`
   )
 }
 

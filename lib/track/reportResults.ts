@@ -1,7 +1,7 @@
 import type { Evaluation } from "../api/evaluation.ts"
 import { chanceAxis, chanceMark, fractionScale } from "./chanceMark.ts"
 import { formatNumber, formatPercent, formatTimes } from "./format.ts"
-import { type Html, html } from "./html.ts"
+import { type Html, markup } from "./html.ts"
 import type { ReportResult } from "./report.ts"
 import { section } from "./reportSections.ts"
 import type { Scale } from "./scale.ts"
@@ -18,14 +18,10 @@ export const resultsSection = (results: ReadonlyArray<ReportResult>): Html | und
     "Results",
     "On the right, the tick is what guessing reaches and the dot what the model reaches; the scale is logarithmic, so " +
       "the length of a bar is how many times chance.",
-    html`
-      <div class="scroll">
-        <table class="results"><thead><tr><th scope="col">Metric</th><th scope="col">Model</th>
-      <th scope="col">Chance</th><th scope="col">× chance</th><th>${chanceAxis(scale)}</th></tr></thead>${results.map((
-        result
-      ) => resultRows(result, scale))}</table>
-      </div>
-    `
+    markup`<div class="scroll"><table class="results"><thead><tr><th scope="col">Metric</th><th scope="col">Model</th>
+<th scope="col">Chance</th><th scope="col">× chance</th><th>${chanceAxis(scale)}</th></tr></thead>${
+      results.map((result) => resultRows(result, scale))
+    }</table></div>`
   )
 }
 
@@ -43,20 +39,16 @@ const metricNames: Readonly<Record<string, string>> = {
 }
 
 const resultRows = ({ title, note, evaluation }: ReportResult, scale: Scale): Html =>
-  html`<tbody><tr class="group"><th colspan="5" scope="rowgroup">${title}<small>${claimOf(evaluation)}${
+  markup`<tbody><tr class="group"><th colspan="5" scope="rowgroup">${title}<small>${claimOf(evaluation)}${
     note === undefined ? "" : ` · ${note}`
   }</small></th></tr>${
     Object.entries(evaluation.metrics).map(([name, value]) => {
       const chance = evaluation.chance[name]
-      return html`
-        <tr>
-          <th scope="row">${metricName(name)}</th>
-          <td class="value">${formatPercent(value)}</td>
-          <td>${chance === undefined ? "–" : formatPercent(chance)}</td>
-          <td>${chance === undefined ? "–" : formatTimes(value, chance)}</td>
-          <td class="plot">${chance === undefined ? undefined : chanceMark(scale, value, chance)}</td>
-        </tr>
-      `
+      return markup`<tr><th scope="row">${metricName(name)}</th><td class="value">${formatPercent(value)}</td><td>${
+        chance === undefined ? "–" : formatPercent(chance)
+      }</td><td>${chance === undefined ? "–" : formatTimes(value, chance)}</td><td class="plot">${
+        chance === undefined ? undefined : chanceMark(scale, value, chance)
+      }</td></tr>`
     })
   }</tbody>`
 

@@ -1,6 +1,6 @@
 import { checkDataUrl } from "./dataUrl.ts"
 import { formatNumber } from "./format.ts"
-import { type Html, html } from "./html.ts"
+import { type Html, markup } from "./html.ts"
 import type { Report, ReportPicture, RetrievalExample } from "./report.ts"
 import { section } from "./reportSections.ts"
 
@@ -10,28 +10,20 @@ export const retrievalSection = (retrieval: Report["retrieval"]): Html | undefin
     "Asked for a picture",
     `For each caption, the pictures nearest to it out of ${formatNumber(retrieval.numPictures)}, best first; the ` +
       "ringed one is right, and where it is missing it stands apart with its rank.",
-    html`<div class="queries">${retrieval.examples.map(queryCard)}</div>`
+    markup`<div class="queries">${retrieval.examples.map(queryCard)}</div>`
   )
 
 const queryCard = ({ caption, nearest, right, rank }: RetrievalExample): Html => {
   const isFound = nearest.some(({ isRight }) => isRight)
-  return html`<article class="query"><h3>${caption}</h3><ol class="strip">${
-    nearest.map((found) =>
-      html`<li${
-        found.isRight ?
-          html`
-            class="right"
-          ` :
-          undefined
-      }>${pictureOf(found)}</li>`
-    )
+  return markup`<article class="query"><h3>${caption}</h3><ol class="strip">${
+    nearest.map((found) => markup`<li class="${found.isRight ? "right" : "other"}">${pictureOf(found)}</li>`)
   }</ol>${
     isFound ?
-      html`<p class="rank hit">right one at place ${rank}</p>` :
-      html`<p class="rank">right one at place ${formatNumber(rank)} ${pictureOf(right)}</p>`
+      markup`<p class="rank hit">right one at place ${rank}</p>` :
+      markup`<p class="rank">right one at place ${formatNumber(rank)} ${pictureOf(right)}</p>`
   }</article>`
 }
 
 /** An embedded picture with its name for readers and pointers. */
 export const pictureOf = ({ url, name }: ReportPicture): Html =>
-  html`<img src="${checkDataUrl(url)}" alt="${name}" title="${name}" loading="lazy">`
+  markup`<img src="${checkDataUrl(url)}" alt="${name}" title="${name}" loading="lazy">`

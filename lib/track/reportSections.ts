@@ -1,32 +1,27 @@
 import { confusionMap } from "./heatMap.ts"
 import type { Confusion } from "./heatMap.ts"
-import { type Content, type Html, html } from "./html.ts"
+import { type Content, type Html, markup } from "./html.ts"
 import type { Attribution, Report } from "./report.ts"
 
 /** A section with its heading and one sentence that says what to see. */
 export const section = (title: string, sentence: string, ...body: ReadonlyArray<Content>): Html =>
-  html`<section><h2>${title}</h2><p class="lead">${sentence}</p>${body}</section>`
+  markup`<section><h2>${title}</h2><p class="lead">${sentence}</p>${body}</section>`
 
 /** The figures that matter most. */
 export const highlightTiles = (highlights: NonNullable<Report["highlights"]>): Html | undefined =>
   highlights.length === 0 ?
     undefined :
-    html`<ul class="tiles">${
-      highlights.map(({ value, label }) => html`<li><b>${value}</b><span>${label}</span></li>`)
+    markup`<ul class="tiles">${
+      highlights.map(({ value, label }) => markup`<li><b>${value}</b><span>${label}</span></li>`)
     }</ul>`
 
 /** Names and values on few lines. */
 export const factsList = (facts: NonNullable<Report["facts"]>): Html | undefined =>
-  facts.length === 0 ? undefined : html`<dl class="facts">${
-    facts.map(({ name, value }) =>
-      html`
-        <div>
-          <dt>${name}</dt>
-          <dd>${value}</dd>
-        </div>
-      `
-    )
-  }</dl>`
+  facts.length === 0 ?
+    undefined :
+    markup`<dl class="facts">${
+      facts.map(({ name, value }) => markup`<div><dt>${name}</dt><dd>${value}</dd></div>`)
+    }</dl>`
 
 /** Who was taken for whom. */
 export const confusionSection = (confusions: ReadonlyArray<Confusion>): Html | undefined =>
@@ -35,7 +30,7 @@ export const confusionSection = (confusions: ReadonlyArray<Confusion>): Html | u
     "Each row is a true group, each column what the model called it, in percent of the row; a perfect model fills the " +
       "diagonal and nothing else.",
     confusions.map((confusion) =>
-      html`<figure class="wide"><figcaption>${confusion.title}</figcaption>${confusionMap(confusion)}</figure>`
+      markup`<figure class="wide"><figcaption>${confusion.title}</figcaption>${confusionMap(confusion)}</figure>`
     )
   )
 
@@ -45,23 +40,9 @@ export const configSection = (config: unknown): Html | undefined => {
   return rows.length === 0 ? undefined : section(
     "Configuration",
     "Everything this run was told, defaults included; the same record lies in config.json beside this page.",
-    html`
-      <details>
-        <summary>${rows.length} settings</summary>
-        <div class="scroll">
-          <table class="settings">
-            <tbody>${rows.map(([path, value]) =>
-              html`
-                <tr>
-                  <th scope="row">${path}</th>
-                  <td>${value}</td>
-                </tr>
-              `
-            )}</tbody>
-          </table>
-        </div>
-      </details>
-    `
+    markup`<details><summary>${rows.length} settings</summary><div class="scroll"><table class="settings"><tbody>${
+      rows.map(([path, value]) => markup`<tr><th scope="row">${path}</th><td>${value}</td></tr>`)
+    }</tbody></table></div></details>`
   )
 }
 
@@ -70,16 +51,16 @@ export const attributionsSection = (attributions: ReadonlyArray<Attribution>): H
   attributions.length === 0 ? undefined : section(
     "Attributions",
     "The pictures on this page are other people's work, used under these licences.",
-    html`<ul class="attributions">${
+    markup`<ul class="attributions">${
       attributions.map(({ work, author, licence, url, changes }) =>
-        html`<li>${link(work, url)} by ${author}, ${licence}${changes === undefined ? "" : `; ${changes}`}</li>`
+        markup`<li>${link(work, url)} by ${author}, ${licence}${changes === undefined ? "" : `; ${changes}`}</li>`
       )
     }</ul>`
   )
 
 /** A link opened by a reader is no request of the page; other schemes stay text. */
 const link = (text: string, url: string | undefined): Content =>
-  url !== undefined && /^https?:\/\//i.test(url) ? html`<a href="${url}" rel="noreferrer">${text}</a>` : text
+  url !== undefined && /^https?:\/\//i.test(url) ? markup`<a href="${url}" rel="noreferrer">${text}</a>` : text
 
 const pathsOf = (path: string, value: unknown): ReadonlyArray<readonly [path: string, value: string]> => {
   const isList = Array.isArray(value)

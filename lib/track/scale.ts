@@ -43,15 +43,19 @@ const tick = (value: number): { readonly value: number; readonly text: string } 
   text: formatNumber(Number(value.toPrecision(12)))
 })
 
-/** Least and greatest finite value; widened where they are equal, 0 to 1 where there is none. */
+/** Beyond this a value counts as not finite, so that differences and ratios stay inside float64. */
+const largest = 1e150
+
+/** Least and greatest finite value; widened where they are all but equal, 0 to 1 where there is none. */
 const extent = (values: ReadonlyArray<number>): readonly [low: number, high: number] => {
   let [low, high] = [Infinity, -Infinity]
   for (const value of values) {
-    if (!Number.isFinite(value)) continue
+    if (!(Math.abs(value) < largest)) continue
     low = Math.min(low, value)
     high = Math.max(high, value)
   }
   if (low > high) return [0, 1]
-  const margin = low === high ? Math.abs(low) * 0.1 || 1 : 0
+  const size = Math.max(Math.abs(low), Math.abs(high))
+  const margin = high - low > Math.max(1e-12 * size, 1e-150) ? 0 : Math.max(0.1 * size, size < 1e-150 ? 1 : 0)
   return [low - margin, high + margin]
 }

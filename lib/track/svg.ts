@@ -1,4 +1,4 @@
-import { type Content, type Html, html, raw } from "./html.ts"
+import { type Content, type Html, markup, raw } from "./html.ts"
 
 /** Attributes of an element; `undefined` leaves one out. Names are ours, values may be foreign. */
 export type Attributes = Readonly<Record<string, string | number | undefined>>
@@ -6,11 +6,9 @@ export type Attributes = Readonly<Record<string, string | number | undefined>>
 /** An SVG element; numbers are rounded to a hundredth of a unit, text is escaped. */
 export const element = (name: string, attributes: Attributes, ...children: ReadonlyArray<Content>): Html => {
   const written = Object.entries(attributes).map(([key, value]) =>
-    value === undefined ? undefined : html`
-      ${raw(key)}="${typeof value === "number" ? round(value) : value}"
-    `
+    value === undefined ? undefined : markup` ${raw(key)}="${typeof value === "number" ? round(value) : value}"`
   )
-  return html`<${raw(name)}${written}>${children}</${raw(name)}>`
+  return markup`<${raw(name)}${written}>${children}</${raw(name)}>`
 }
 
 /** A picture of `width` by `height` units that fills its container at any size, with a title for readers and pointers. */

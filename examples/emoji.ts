@@ -9,10 +9,11 @@
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Clock, Console, Effect, FileSystem, Path } from "effect"
 import { Command, Flag } from "effect/cli"
-import { Backend, Pipeline, Progress, readLog, renderReport } from "diffclip"
+import { Backend, Pipeline, Progress, readLog, renderReport, version } from "diffclip"
 import { cached, openWebdataset } from "diffclip/data"
 import { files, live, progressOnStderr } from "diffclip/node"
 import { attributions } from "./emoji/attributions.ts"
+import { OutError } from "./emoji/errors.ts"
 import { evaluateAll, lookedAtCaptions, shardsOf } from "./emoji/evaluations.ts"
 import { looks } from "./emoji/looks.ts"
 import { DEMO_STEPS, emojiClip, emojiDiffClip, emojiRecipe, tokenTable } from "./emoji/model.ts"
@@ -46,6 +47,11 @@ const clearRun = (out: string) =>
     const progress = yield* Progress
     const old = yield* Effect.filter(runFiles, (name) => fs.exists(path.join(out, name)))
     if (old.length === 0) return
+    if (!(yield* fs.exists(path.join(out, "shards", "prepared.json")))) {
+      const message = `${out} has ${old.join(", ")} but no shards of the demo, so another program wrote them: choose ` +
+        "another --out"
+      return yield* new OutError({ out, message })
+    }
     yield* progress.note(`starting afresh: deleting ${old.join(", ")} of the run in ${out} (--resume would go on)`)
     yield* Effect.forEach(old, (name) => fs.remove(path.join(out, name), { recursive: true }), { discard: true })
   })
@@ -72,23 +78,31 @@ const trainAndEvaluate = ({ steps, seed, model }: Options, { concepts, dir }: Pr
     if (model === "clip") {
       const clip = emojiClip(table)
       const [trained, training] = yield* timed(Pipeline.train(clip, pictures, recipe))
-      const [results, evaluation] = yield* timed(evaluateAll(trained, dir, Effect.succeed([])))
+      const [results, evaluation] = yield* timed(evaluateAll(trained, dir, () => Effect.succeed([])))
       return { model: clip, results, training, evaluation }
     }
     const diffClip = emojiDiffClip(table)
     const [trained, training] = yield* timed(Pipeline.train(diffClip, pictures, recipe))
-    const color = yield* openWebdataset(shardsOf(dir)(setNames.color))
-    const look = looks(trained, color, lookedAtCaptions)
-    const [results, evaluation] = yield* timed(evaluateAll(trained, dir, look))
+    const [results, evaluation] = yield* timed(
+      evaluateAll(trained, dir, (color) => looks(trained, color, lookedAtCaptions))
+    )
     return { model: diffClip, results, training, evaluation }
   })
 
-const writeReport = (out: string, results: DemoResults, run: Omit<DemoRun, "log" | "config">, options: Options) =>
+/** The resolved configuration for reading: the token table has thousands of numbers, so long lists are told by length. */
+const readConfig = (file: string) =>
+  Effect.flatMap(FileSystem.FileSystem, (fs) => fs.readFileString(file)).pipe(
+    Effect.map((text): unknown =>
+      JSON.parse(text, (_, value: unknown) => Array.isArray(value) && value.length > 99 ? `${value.length} numbers` : value)
+    )
+  )
+
+const writeReport = (out: string, results: DemoResults, run: Omit<DemoRun, "log" | "config">) =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
     const log = yield* readLog(path.join(out, "log.jsonl"))
-    const config = { ...options, ...emojiRecipe(options.steps, options.seed) }
+    const config = yield* readConfig(path.join(out, "config.json"))
     const file = path.join(out, "report.html")
     yield* fs.writeFileString(file, renderReport(demoReport(results, { ...run, log, config })))
     return file
@@ -105,7 +119,7 @@ const demo = (options: Options) =>
       const { model, results, training, evaluation } = yield* trainAndEvaluate(options, prepared)
       const seconds = { preparation: preparing, training, evaluation }
       const run = { model, steps, batchSize: 128, backend: announcement, seconds }
-      const report = yield* writeReport(out, results, run, options)
+      const report = yield* writeReport(out, results, run)
       yield* Console.log(resultsTable(results))
       yield* Console.log(
         `\npreparation ${preparing.toFixed(1)} s, training ${training.toFixed(1)} s, evaluation ` +
@@ -131,5 +145,5 @@ const command = Command.make("emoji", {
 }, demo)
 
 if (import.meta.main) {
-  Command.run(command, { version: "0.1.0" }).pipe(Effect.provide(NodeServices.layer), NodeRuntime.runMain)
+  Command.run(command, { version }).pipe(Effect.provide(NodeServices.layer), NodeRuntime.runMain)
 }

@@ -13,3 +13,11 @@ type ArtErrorBase = new (
 const ArtErrorBase: ArtErrorBase = Data.TaggedError("ArtError")<ArtErrorFields>
 /** An art package that is not installed, or not laid out as the pinned version is. */
 export class ArtError extends ArtErrorBase {}
+
+type OutErrorFields = { readonly out: string; readonly message: string }
+type OutErrorBase = new (
+  fields: OutErrorFields
+) => Cause.YieldableError & { readonly _tag: "OutError" } & OutErrorFields
+const OutErrorBase: OutErrorBase = Data.TaggedError("OutError")<OutErrorFields>
+/** An output directory with files that the demo did not write and would have to delete. */
+export class OutError extends OutErrorBase {}

@@ -1,7 +1,7 @@
-import { Effect, type FileSystem, type Path } from "effect"
+import { Effect } from "effect"
 import type { AttentionExample, Backend, Trained, UnitError } from "diffclip"
 import { Pipeline } from "diffclip"
-import type { SampleError, ShardError, ShardServices } from "diffclip/data"
+import type { SampleError, ShardError, ShardServices, WebDataset } from "diffclip/data"
 import { cached, labelled, webdataset } from "diffclip/data"
 import type { EvaluationError } from "diffclip/eval"
 import { makeRetrieval, zeroShot } from "diffclip/eval"
@@ -38,13 +38,13 @@ export type EvaluationsError = ShardError | SampleError | ImageError | Evaluatio
 
 /**
  * Everything that the demo asks of a trained model, on the shards in `dir`. Retrieval queries with the first caption,
- * the name. `look` gives the attention maps, where the model has any.
+ * the name. `look` gives the attention maps of pictures of OpenMoji colour, where the model has any.
  */
 export const evaluateAll = <P extends object>(
   trained: Trained<Clip<P>>,
   dir: string,
-  look: Effect.Effect<ReadonlyArray<AttentionExample>, EvaluationsError, Backend | ShardServices>
-): Effect.Effect<DemoResults, EvaluationsError, Backend | ShardServices | FileSystem.FileSystem | Path.Path> =>
+  look: (color: WebDataset) => Effect.Effect<ReadonlyArray<AttentionExample>, EvaluationsError, Backend | ShardServices>
+): Effect.Effect<DemoResults, EvaluationsError, Backend | ShardServices> =>
   Effect.gen(function* () {
     const at = shardsOf(dir)
     const retrieval = makeRetrieval({ captions: "first" })
@@ -63,6 +63,6 @@ export const evaluateAll = <P extends object>(
       },
       groups: yield* classify(setNames.groups),
       subgroups: yield* classify(setNames.subgroups),
-      looks: yield* look
+      looks: yield* look(color)
     }
   })

@@ -1,6 +1,7 @@
 import "@tensorflow/tfjs-backend-cpu"
 import { afterAll, describe, expect, it } from "vitest"
-import { makeClip, makeDiffClip } from "../../lib/models/index.ts"
+import { diffClip, makeClip, makeDiffClip } from "../../lib/models/index.ts"
+import { specsOf } from "../../lib/nn/index.ts"
 import { disposeParams, keyOf, leavesOf, type Params } from "../../lib/tensor/index.ts"
 
 // Large enough for statistics: a standard deviation from n numbers is known to 1 / sqrt(2 n), five of which are allowed.
@@ -85,6 +86,10 @@ describe.each([["DiffCLIP", diff], ["CLIP", plain]])(
 describe("what differs between them", () => {
   it("DiffCLIP: lambda vectors of deviation 0.1, sub-norm 1", () => {
     expectNormal(numbersAt(diff, /\.lambda\.[qk][12]$/), 0.1)
+    // The vectors are short, so the statistics above are wide: what they are drawn from is asked for as well.
+    const vectors = specsOf(diffClip.specs).filter(({ path }) => /\.lambda\.[qk][12]$/.test(path))
+    expect(vectors.length).toBe(24 * 4)
+    for (const { spec } of vectors) expect(spec).toEqual({ shape: [64], init: { kind: "normal", std: 0.1 } })
     expectAll(numbersAt(diff, /\.subNorm$/), 1)
   })
 

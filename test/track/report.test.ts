@@ -66,7 +66,7 @@ describe("the report", () => {
       fc.property(anyText, (text) => {
         const page = renderReport(reportOf(text))
         checkTags(page)
-        expect(page).not.toMatch(/<(script|link|iframe|object|embed)|javascript:|[\u0000-\u0008\u202e]/i)
+        expect(page).not.toMatch(/<(script|link|iframe|object|embed)|(?!\n)\p{Cc}|\u202e/iu)
         // Foreign text adds no tag; a name that is all controls or digits may merge with another key.
         expect(page.split("<").length).toBeLessThanOrEqual(wellKnown + 60)
         for (const [, address] of page.matchAll(/(?:src|href)="([^"]*)"/g)) {

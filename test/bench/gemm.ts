@@ -1,7 +1,7 @@
 /**
  * GFLOP/s of matMul through tfjs on our CPU engine, at shapes of ViT-B/16, its text tower and the demo's model, with
- * one and two threads. The peer is tfjs's own cpu backend, on a shape that it finishes within a second (it manages
- * about 1 GFLOP/s at any shape); where it is not run, its keys are absent. Both take turns within a run.
+ * one and two threads. The peer is tfjs's own cpu backend, on one small shape, because it is slow; where it is not
+ * run, its keys are absent. Both take turns within a run.
  * Prints one JSON object a line (DESIGN section 5): `median` and `min` are GFLOP/s, `min` the slowest run; `ratio` is
  * ours over the peer's.
  * Usage: node --conditions=source test/bench/gemm.ts

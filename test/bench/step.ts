@@ -2,7 +2,7 @@
  * One whole training step of the demo's model on our CPU engine: forward and backward of both towers and the loss, and
  * the AdamW update. Batch 128, 32 px, patch 8, width 64, 4 layers, context 24.
  * GFLOP/s counts the matrix products only (linear layers, attention, projections; backward twice the forward), over the
- * wall time of the step; a second line has the time itself. No peer is run: stock tfjs takes many seconds for a step.
+ * wall time of the step; a second line has the time itself. No peer is run.
  * Prints one JSON object a line (DESIGN section 5); `min` is the smallest number, so the slowest step in GFLOP/s.
  * Usage: node --conditions=source test/bench/step.ts
  */

@@ -17,7 +17,7 @@ export type {
 } from "../lib/api/index.ts"
 export type { UnitError } from "../lib/backend/index.ts"
 export { Backend } from "../lib/backend/index.ts"
-export { cc12m, cc3m, fromArray, labelled, webdataset } from "../lib/data/index.ts"
+export { cc12m, cc3m, fromArray, labelled, openWebdataset, webdataset } from "../lib/data/index.ts"
 export { makeRetrieval, makeZeroShot, retrieval, zeroShot } from "../lib/eval/index.ts"
 export { contrastive } from "../lib/losses/index.ts"
 export {

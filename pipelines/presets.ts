@@ -2,7 +2,7 @@ import { cc12m, cc3m, type PresetDataset } from "../lib/data/index.ts"
 import type { Clip } from "../lib/models/index.ts"
 import { diffClip, makeDiffClip } from "../lib/models/index.ts"
 import type { DiffClipParams } from "../lib/models/index.ts"
-import { paperRecipe, type TrainConfig, type TrainConfigInput } from "./config.ts"
+import type { TrainConfigInput } from "./config.ts"
 
 /** A named run: model, data (absent where the caller must give it) and configuration. */
 export interface Preset {
@@ -26,8 +26,11 @@ const tinyModel = makeDiffClip("tiny", {
 
 const published = (worldSize: number): TrainConfigInput => ({ loss: { name: "asPublished", worldSize } })
 
-/** The table of presets by name, for `--preset`. */
-export const presets: Readonly<Record<string, Preset>> = {
+/** The names that `--preset` takes. */
+export type PresetName = "tiny" | "cc3m" | "cc3mAsPublished" | "cc12m" | "cc12mAsPublished"
+
+/** The table of presets by name. */
+export const presets: Readonly<Record<PresetName, Preset>> = {
   // Rung 1: minutes on two CPU cores. Needs --data.
   tiny: {
     model: tinyModel,
@@ -60,5 +63,6 @@ export const presets: Readonly<Record<string, Preset>> = {
   }
 }
 
-/** The paper's recipe, from which every preset starts. */
-export const recipe: TrainConfig = paperRecipe
+/** The preset of a name, where there is one. */
+export const presetNamed = (name: string): Preset | undefined =>
+  Object.entries(presets).find(([known]) => known === name)?.[1]

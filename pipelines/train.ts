@@ -92,6 +92,7 @@ const trainOn = <P extends TwoTowerParams, E, R>(
     const recipe = { model, loss, optimizer, schedule, config, backend }
 
     yield* progress.note(backend.announcement)
+    if (dataset.check !== undefined) yield* dataset.check
     const run = yield* openRun(recipe, dataset.name, steps)
     const position = yield* Effect.acquireRelease(run.start, (held) => Effect.sync(() => disposePosition(held)))
     const saver = makeSaver(yield* CheckpointStore, run, recipe, position)

@@ -1,4 +1,4 @@
-import type { Stream } from "effect"
+import type { Effect, Stream } from "effect"
 
 /** Where a run stands in its data: samples that were delivered in an epoch. */
 export interface Cursor {
@@ -23,6 +23,8 @@ export interface Dataset<S, E = never, R = never> {
   readonly name: string
   /** Samples in an epoch, where known: from a manifest, `sizes.json`, or the caller. */
   readonly numSamples?: number
+  /** A cheap look whether the data can be reached, so that a run fails before it allocates weights, not after. */
+  readonly check?: Effect.Effect<unknown, E, R>
   readonly windows: (plan: EpochPlan, from: Cursor) => Stream.Stream<ReadonlyArray<S>, E, R>
 }
 

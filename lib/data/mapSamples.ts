@@ -8,5 +8,6 @@ import type { Dataset } from "../api/dataset.ts"
 export const mapSamples = <S, T, E, R>(dataset: Dataset<S, E, R>, f: (sample: S) => T): Dataset<T, E, R> => ({
   name: dataset.name,
   ...(dataset.numSamples === undefined ? {} : { numSamples: dataset.numSamples }),
+  ...(dataset.check === undefined ? {} : { check: dataset.check }),
   windows: (plan, from) => Stream.map(dataset.windows(plan, from), (window) => window.map((sample) => f(sample)))
 })

@@ -23,17 +23,18 @@ const preset = (
   numSamples: number,
   list: string,
   columns: string
-): PresetDataset => ({
-  name,
-  numSamples,
-  windows: (plan, from) =>
-    Stream.unwrap(
-      Config.NonEmptyString(variable).pipe(
-        Effect.mapError(() => missing(name, variable, list, columns)),
-        Effect.map((location) => webdataset(location, { name }).windows(plan, from))
-      )
-    )
-})
+): PresetDataset => {
+  const located = Effect.map(
+    Effect.mapError(Config.NonEmptyString(variable), () => missing(name, variable, list, columns)),
+    (location) => webdataset(location, { name })
+  )
+  return {
+    name,
+    numSamples,
+    check: Effect.flatMap(located, (dataset) => dataset.check ?? Effect.void),
+    windows: (plan, from) => Stream.unwrap(Effect.map(located, (dataset) => dataset.windows(plan, from)))
+  }
+}
 
 /**
  * Conceptual Captions 3M. The shards are named by the configuration value `DIFFCLIP_CC3M` when it is first read; without

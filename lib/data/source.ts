@@ -134,6 +134,7 @@ export const windowsOf = <S, E, B, R>(
   ...(numSamples === undefined ? {} : { numSamples }),
   source,
   options,
+  check: source.shards,
   windows: (plan, from) =>
     Stream.unwrap(Effect.map(source.shards, (shards) => {
       checkPlan(plan, from)

@@ -11,7 +11,7 @@ import {
 import { type ConfigInvalid, invalid } from "../errors.ts"
 import { live } from "../node.ts"
 import { Pipeline } from "../pipeline.ts"
-import { type Preset, presets } from "../presets.ts"
+import { type Preset, presetNamed, presets } from "../presets.ts"
 import { fromAssignments } from "./assignments.ts"
 import { InputError } from "./errors.ts"
 import { backend, json } from "./flags.ts"
@@ -42,7 +42,7 @@ const textOf = (config: FileConfig, field: string): Effect.Effect<string | undef
 }
 
 const presetOf = (name: string): Effect.Effect<Preset, ConfigInvalid> => {
-  const preset = Object.hasOwn(presets, name) ? presets[name] : undefined
+  const preset = presetNamed(name)
   return preset === undefined ?
     Effect.fail(invalid("preset", `expected one of ${Object.keys(presets).join(", ")}, found ${name}`)) :
     Effect.succeed(preset)
@@ -59,7 +59,7 @@ const dataOf = (
       Effect.fail(invalid("data", "expected --data with a directory of shards or a pattern: this preset has none")) :
       Effect.succeed(preset.dataset)
   }
-  const named = Object.hasOwn(presets, name) ? presets[name]?.dataset : undefined
+  const named = presetNamed(name)?.dataset
   return named === undefined ? openWebdataset(name) : Effect.succeed(named)
 }
 

@@ -158,7 +158,7 @@ describe("Pipeline.train", () => {
   it("refuses to resume a checkpoint of another model", async () => {
     const dir = temporary()
     await Effect.runPromise(run(dir))
-    const other = makeDiffClip("tiny", { ...tinyModel.settings, embedDim: 12 }, {
+    const other = makeDiffClip("tiny", { ...tinyModel.settings, lambdaInit: 0.8, embedDim: 12 }, {
       tokenTable: tinyModel.transform.text.tokenTable ?? [],
       truncate: "keepEot"
     })

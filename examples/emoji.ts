@@ -69,22 +69,22 @@ const prepareShards = (out: string) =>
   })
 
 /** Trains, evaluates: the part that is the same for both models but for the attention maps. */
-const trainAndEvaluate = ({ steps, seed, model }: Options, { concepts, dir }: Prepared) =>
+const trainAndEvaluate = ({ steps, seed, model }: Options, prepared: Prepared) =>
   Effect.gen(function* () {
-    const table = tokenTable(concepts)
+    const table = tokenTable(prepared.concepts)
     const recipe = emojiRecipe(steps, seed)
-    const dataset = yield* openWebdataset(shardsOf(dir)(setNames.train), { name: "emoji" })
+    const dataset = yield* openWebdataset(shardsOf(prepared.dir)(setNames.train), { name: "emoji" })
     const pictures = yield* cached(dataset)
     if (model === "clip") {
       const clip = emojiClip(table)
       const [trained, training] = yield* timed(Pipeline.train(clip, pictures, recipe))
-      const [results, evaluation] = yield* timed(evaluateAll(trained, dir, () => Effect.succeed([])))
+      const [results, evaluation] = yield* timed(evaluateAll(trained, prepared, () => Effect.succeed([])))
       return { model: clip, results, training, evaluation }
     }
     const diffClip = emojiDiffClip(table)
     const [trained, training] = yield* timed(Pipeline.train(diffClip, pictures, recipe))
     const [results, evaluation] = yield* timed(
-      evaluateAll(trained, dir, (color) => looks(trained, color, lookedAtCaptions))
+      evaluateAll(trained, prepared, (color) => looks(trained, color, lookedAtCaptions))
     )
     return { model: diffClip, results, training, evaluation }
   })
@@ -93,7 +93,8 @@ const trainAndEvaluate = ({ steps, seed, model }: Options, { concepts, dir }: Pr
 const readConfig = (file: string) =>
   Effect.flatMap(FileSystem.FileSystem, (fs) => fs.readFileString(file)).pipe(
     Effect.map((text): unknown =>
-      JSON.parse(text, (_, value: unknown) => Array.isArray(value) && value.length > 99 ? `${value.length} numbers` : value)
+      JSON.parse(text, (_, value: unknown) =>
+        Array.isArray(value) && value.length > 99 ? `${value.length} numbers` : value)
     )
   )
 

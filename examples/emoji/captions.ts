@@ -43,3 +43,16 @@ export const HELD_OUT_SHARE = 0.15
 
 /** Whether a concept is held out of training: a function of its code points alone, whatever else there is. */
 export const isHeldOut = ({ id }: Pick<Concept, "id">): boolean => hash(id) < HELD_OUT_SHARE * 2 ** 32
+
+/** The names of the concepts of each class that training saw: what a class is called beside its own name. */
+export const memberNames = (
+  kind: "group" | "subgroup",
+  concepts: ReadonlyArray<Concept>,
+  classNames: ReadonlyArray<string>
+): ReadonlyArray<ReadonlyArray<string>> => {
+  const members = Map.groupBy(
+    concepts.filter((concept) => !isHeldOut(concept)),
+    (concept) => className(kind, concept[kind])
+  )
+  return classNames.map((name) => members.get(name)?.map((concept) => lower(concept.annotation)) ?? [])
+}

@@ -4,10 +4,12 @@ import { Pipeline } from "diffclip"
 import type { SampleError, ShardError, ShardServices, WebDataset } from "diffclip/data"
 import { cached, labelled, webdataset } from "diffclip/data"
 import type { EvaluationError } from "diffclip/eval"
-import { makeRetrieval, zeroShot } from "diffclip/eval"
+import { makeRetrieval, makeZeroShot, zeroShot } from "diffclip/eval"
 import type { Clip } from "diffclip/models"
 import type { ImageError } from "diffclip/node"
+import { memberNames } from "./captions.ts"
 import { nearestPictures } from "./nearestPictures.ts"
+import type { Prepared } from "./prepare.ts"
 import type { DemoResults } from "./report.ts"
 import { setNames } from "./shardSets.ts"
 
@@ -37,20 +39,30 @@ export const shardsOf = (dir: string) => (name: string): string => `${dir}/${nam
 export type EvaluationsError = ShardError | SampleError | ImageError | EvaluationError | UnitError
 
 /**
- * Everything that the demo asks of a trained model, on the shards in `dir`. Retrieval queries with the first caption,
+ * Everything that the demo asks of a trained model, on the shards that were prepared. Retrieval queries with the first caption,
  * the name. `look` gives the attention maps of pictures of OpenMoji colour, where the model has any.
  */
 export const evaluateAll = <P extends object>(
   trained: Trained<Clip<P>>,
-  dir: string,
+  prepared: Pick<Prepared, "dir" | "concepts">,
   look: (color: WebDataset) => Effect.Effect<ReadonlyArray<AttentionExample>, EvaluationsError, Backend | ShardServices>
 ): Effect.Effect<DemoResults, EvaluationsError, Backend | ShardServices> =>
   Effect.gen(function* () {
-    const at = shardsOf(dir)
+    const at = shardsOf(prepared.dir)
     const retrieval = makeRetrieval({ captions: "first" })
     const retrieve = (name: string) => Pipeline.evaluate(retrieval, webdataset(at(name), { name }))(trained)
-    const classify = (name: string) =>
-      Effect.flatMap(labelled(at(name), { name }), (dataset) => Pipeline.evaluate(zeroShot, dataset)(trained))
+    const classify = (name: string, kind: "group" | "subgroup") =>
+      Effect.gen(function* () {
+        const dataset = yield* cached(yield* labelled(at(name), { name }))
+        const byMembers = makeZeroShot({
+          names: memberNames(kind, prepared.concepts, dataset.classNames),
+          templates: ["{}"]
+        })
+        return {
+          byName: yield* Pipeline.evaluate(zeroShot, dataset)(trained),
+          byMembers: yield* Pipeline.evaluate(byMembers, dataset)(trained)
+        }
+      })
     const color = yield* cached(webdataset(at(setNames.color), { name: setNames.color }))
     return {
       color: yield* Pipeline.evaluate(retrieval, color)(trained),
@@ -61,8 +73,8 @@ export const evaluateAll = <P extends object>(
         twitter: yield* retrieve(setNames.heldOut.twitter),
         color: yield* retrieve(setNames.heldOut.color)
       },
-      groups: yield* classify(setNames.groups),
-      subgroups: yield* classify(setNames.subgroups),
+      groups: yield* classify(setNames.groups, "group"),
+      subgroups: yield* classify(setNames.subgroups, "subgroup"),
       looks: yield* look(color)
     }
   })

@@ -3,7 +3,7 @@ import { describe, expect, it, layer } from "@effect/vitest"
 import sharp from "sharp"
 import type { Concept } from "../../examples/emoji/art.ts"
 import { artists, findConcepts, idOf } from "../../examples/emoji/art.ts"
-import { captionsOf, className, isHeldOut } from "../../examples/emoji/captions.ts"
+import { captionsOf, className, isHeldOut, memberNames } from "../../examples/emoji/captions.ts"
 import { emojiClip, emojiDiffClip, tokenTable } from "../../examples/emoji/model.ts"
 import { prepare } from "../../examples/emoji/prepare.ts"
 import { setNames, shardSets } from "../../examples/emoji/shardSets.ts"
@@ -111,6 +111,21 @@ describe("captions", () => {
       "a picture of man juggling",
       "man juggling, act, balance"
     ])
+  })
+
+  it("of a class's members leave out the concepts that are held out", () => {
+    const concept = (id: string, annotation: string): Concept => ({
+      id,
+      annotation,
+      tags: [],
+      group: "food-drink",
+      subgroup: "drink",
+      files: { google: "", twitter: "", "openmoji-color": "", "openmoji-black": "" }
+    })
+    const concepts = Array.from({ length: 40 }, (_, i) => concept(`1f${i}`, `drink ${i}`))
+    const seen = concepts.filter((one) => !isHeldOut(one)).map(({ annotation }) => annotation)
+    expect(seen.length).toBeLessThan(40)
+    expect(memberNames("group", concepts, ["food and drink", "objects"])).toEqual([seen, []])
   })
 
   it("without tags are two", () => {

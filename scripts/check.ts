@@ -54,7 +54,7 @@ const types = (): Promise<Outcome> => {
 const steps: Readonly<Record<string, Step>> = {
   types,
   lint: () => deno("lint", "--quiet"),
-  format: () => deno("fmt", "--check", "--quiet"),
+  format: () => deno("fmt", "--check"),
   imports: () => sources(importFaults),
   style: () => sources((all) => all.flatMap(styleFaults)),
   entries: () =>

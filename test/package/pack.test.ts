@@ -156,6 +156,22 @@ describe.each(runtimeNames)("the package on %s", (name: RuntimeName) => {
   })
 })
 
+describe("JSR", () => {
+  const deno = findRuntime("deno")
+  it.skipIf(deno === undefined)(
+    "takes the sources as they are, without slow types, and the merges with them",
+    async () => {
+      const dryRun = ["publish", "--dry-run", "--allow-dirty"]
+      const { stdout, stderr } = await run(deno ?? "deno", dryRun, { cwd: root, env: { ...env, NO_COLOR: "1" } })
+      const said = (stdout + stderr).replaceAll(root, "/")
+      expect(said).not.toMatch(/slow-type|warning/i)
+      expect(said).toContain("lib/text/merges.generated.ts")
+      expect(said).not.toMatch(/\/(test|examples|scripts|node_modules)\//)
+      expect(said).toContain("Dry run complete")
+    }
+  )
+})
+
 describe("the declarations", () => {
   it("type-check for a user, with the names of the entry points", async () => {
     const text = [

@@ -32,7 +32,7 @@ describe.each(runtimeNames)("on %s", (runtime) => {
 
   it.skipIf(missing)("examples/02-train.ts --tiny trains 20 steps, and the loss falls", async () => {
     const dir = join(out, runtime)
-    const { code, stdout, stderr } = await launch(runtime, "examples/02-train.ts", ["--tiny", "--out", dir])
+    const { code, stdout, stderr } = await launch(runtime, "examples/02-train.ts", ["--tiny", `--out=${dir}`])
     expect(code, stdout + stderr).toBe(0)
     const losses = lossesOf(dir)
     expect(losses).toHaveLength(20)

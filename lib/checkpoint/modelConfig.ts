@@ -126,6 +126,26 @@ export const modelFrom = (
     }
   })
 
+const Described: Schema.Codec<ModelDescription> = Schema.Struct({
+  name: Schema.String,
+  config: StoredConfig,
+  input: StoredInput
+})
+
+/**
+ * The model that a JSON text describes: `{ name, config, input }` as `describeModel` gives it, or the `config.json` of a
+ * run, which holds one under `model`. Fails with `malformed` on anything else.
+ */
+export const modelFromText = (file: string, text: string): Effect.Effect<AnyClip, CheckpointError> =>
+  Effect.gen(function* () {
+    const run = Schema.decodeEffect(Schema.fromJsonString(Schema.Struct({ model: Described })))(text)
+    const description = yield* Effect.matchEffect(run, {
+      onSuccess: ({ model }) => Effect.succeed(model),
+      onFailure: () => decodeText(file, "model", Described, text)
+    })
+    return yield* modelFrom(file, description)
+  })
+
 const flatten = (tree: object, path = ""): ReadonlyArray<readonly [string, string]> =>
   Object.entries(tree).flatMap(([key, child]): ReadonlyArray<readonly [string, string]> =>
     typeof child === "object" && child !== null && !Array.isArray(child) ?

@@ -1,32 +1,53 @@
-import { Effect } from "effect"
+import { Effect, FileSystem } from "effect"
 import type { Option, Scope } from "effect"
 import { Flag } from "effect/cli"
 import type { Trained } from "../../lib/api/index.ts"
 import type { Backend, UnitError } from "../../lib/backend/index.ts"
 import type { CheckpointError, CheckpointStore, ClipIdentity } from "../../lib/checkpoint/index.ts"
+import { modelFromText } from "../../lib/checkpoint/index.ts"
 import type { Clip } from "../../lib/models/index.ts"
 import { clip, diffClip, diffClipStar, diffClipVision } from "../../lib/models/index.ts"
 import type { Params } from "../../lib/tensor/index.ts"
 import { type ConfigInvalid, invalid } from "../errors.ts"
 import { loadAny } from "../load.ts"
+import { InputError } from "./errors.ts"
 
 const models: Readonly<Record<string, ClipIdentity>> = { clip, diffClip, diffClipStar, diffClipVision }
 
-/** `--model NAME`: which model a file is of that does not say so itself. */
+/** `--model NAME|FILE`: which model a checkpoint is of that does not say so itself. */
 export const modelFlag: Flag.Flag<Option.Option<string>> = Flag.String("model").pipe(
-  Flag.withDescription(`for files without a model description: ${Object.keys(models).join(", ")} at ViT-B/16`),
+  Flag.withDescription(
+    `for checkpoints that do not say: ${Object.keys(models).join(", ")} at ViT-B/16, or a run's config.json`
+  ),
   Flag.optional
 )
+
+const modelOf = (
+  name: string
+): Effect.Effect<ClipIdentity, CheckpointError | ConfigInvalid | InputError, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const model = Object.hasOwn(models, name) ? models[name] : undefined
+    if (model !== undefined) return model
+    if (!name.endsWith(".json")) {
+      return yield* invalid("model", `expected ${Object.keys(models).join(", ")} or a .json file, found ${name}`)
+    }
+    const fs = yield* FileSystem.FileSystem
+    const text = yield* fs.readFileString(name).pipe(
+      Effect.mapError((error) => new InputError({ file: name, message: `${name}: ${error.message}` }))
+    )
+    return yield* modelFromText(name, text)
+  })
 
 /** Loads a checkpoint, as the named model where the file does not say. */
 export const loadNamed = <A, E, R>(
   checkpoint: string,
   name: string | undefined,
   use: <P extends Params>(trained: Trained<Clip<P>>) => Effect.Effect<A, E, R>
-): Effect.Effect<A, E | CheckpointError | UnitError | ConfigInvalid, R | CheckpointStore | Backend | Scope.Scope> => {
-  if (name === undefined) return loadAny(checkpoint, use)
-  const model = Object.hasOwn(models, name) ? models[name] : undefined
-  return model === undefined ?
-    Effect.fail(invalid("model", `expected one of ${Object.keys(models).join(", ")}, found ${name}`)) :
-    loadAny(checkpoint, use, { unlessStored: model })
-}
+): Effect.Effect<
+  A,
+  E | CheckpointError | UnitError | ConfigInvalid | InputError,
+  R | CheckpointStore | Backend | Scope.Scope | FileSystem.FileSystem
+> =>
+  name === undefined ?
+    loadAny(checkpoint, use) :
+    Effect.flatMap(modelOf(name), (model) => loadAny(checkpoint, use, { unlessStored: model }))

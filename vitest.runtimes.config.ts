@@ -1,10 +1,10 @@
 import type { ViteUserConfig } from "vitest/config"
 import { suite } from "./vitest.config.ts"
 
-/** Starts other runtimes and the built package: each file is busy with processes, so they take turns. */
+/** Starts other runtimes and the built package, which mostly wait for single-threaded processes: two files at a time. */
 const config: ViteUserConfig = suite({
   include: ["test/runtimes/**/*.test.ts", "test/package/**/*.test.ts"],
-  fileParallelism: false,
+  maxWorkers: 2,
   testTimeout: 180_000,
   hookTimeout: 180_000
 })

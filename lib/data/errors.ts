@@ -92,5 +92,5 @@ const EpochTooSmallBase: TaggedErrorClass<"EpochTooSmall", EpochTooSmallFields> 
   EpochTooSmallFields
 >
 
-/** A whole epoch gave no batch, so that asking for the next one would never end. */
+/** A whole epoch gave fewer batches than are needed: with none, asking for the next one would never end. */
 export class EpochTooSmall extends EpochTooSmallBase {}

@@ -22,6 +22,8 @@ export interface BatchOptions {
    * Default 2; 0 reads nothing before it is asked for.
    */
   readonly prefetch?: number
+  /** Batches that a whole epoch must give, such as those of one update. Default 1. */
+  readonly minBatches?: number
 }
 
 const positive = (name: string, value: number): void => {
@@ -64,11 +66,20 @@ const toBatches = <S>(
   }
 }
 
-const tooSmall = (dataset: string, epoch: number, numSamples: number, batchSize: number): EpochTooSmall => {
-  const message =
-    `expected at least ${batchSize} samples in an epoch of ${JSON.stringify(dataset)}, got ${numSamples}: ` +
-    `lower batchSize, use lastBatch: "keep", or add data`
-  return new EpochTooSmall({ dataset, epoch, numSamples, batchSize, message })
+interface EpochSize {
+  readonly dataset: string
+  readonly epoch: number
+  readonly numSamples: number
+  readonly numBatches: number
+}
+
+const tooSmall = (size: EpochSize, batchSize: number, minBatches: number): EpochTooSmall => {
+  const { numBatches, ...rest } = size
+  const wanted = minBatches === 1 ? `${batchSize} samples` : `${minBatches} batches of ${batchSize} samples`
+  const found = minBatches === 1 ? `${rest.numSamples}` : `${numBatches} batches from ${rest.numSamples} samples`
+  const message = `expected at least ${wanted} in an epoch of ${JSON.stringify(rest.dataset)}, got ${found}: ` +
+    `lower batchSize${minBatches === 1 ? "" : " or minBatches"}, use lastBatch: "keep", or add data`
+  return new EpochTooSmall({ ...rest, batchSize, message })
 }
 
 /** Let the producer run `count` chunks ahead and no further; count 0 leaves the stream alone. */
@@ -82,16 +93,17 @@ const ahead = (count: number) => <A, E, R>(stream: Stream.Stream<A, E, R>): Stre
  * Batches from a cursor on, through this epoch and the next ones. A batch never spans two epochs. The samples, their
  * order and the cuts are those of the run that began at cursor 0: batches from the cursor of batch k are the batches
  * after k. Reading runs ahead by `prefetch` and waits for the consumer there; when the stream ends, fails or is
- * interrupted, reading stops and its files close. Fails as the data set does, and with EpochTooSmall for a whole epoch
- * without a batch. Throws RangeError (a defect) for sizes below 1. Source: DESIGN section 6.
+ * interrupted, reading stops and its files close. Fails as the data set does, and with EpochTooSmall for a whole epoch of
+ * fewer than `minBatches` batches, once those are delivered. Throws RangeError (a defect) for sizes below 1. Source: DESIGN section 6.
  */
 export const batches = <S, E, R>(
   dataset: Dataset<S, E, R>,
   plan: EpochPlan,
   cursor: Cursor,
-  { batchSize, epochs = Infinity, lastBatch = "drop", prefetch = 2 }: BatchOptions
+  { batchSize, epochs = Infinity, lastBatch = "drop", prefetch = 2, minBatches = 1 }: BatchOptions
 ): Stream.Stream<Batch<S>, E | EpochTooSmall, R> => {
   positive("batchSize", batchSize)
+  positive("minBatches", minBatches)
   positive("windowSize", plan.windowSize)
   // The batches that a window completes are one chunk of the stream.
   const chunksAhead = Math.ceil(prefetch / Math.max(1, Math.floor(plan.windowSize / batchSize)))
@@ -114,8 +126,10 @@ export const batches = <S, E, R>(
       return Stream.concat(
         made,
         Stream.suspend(() =>
-          isWhole && numBatches === 0 ?
-            Stream.fail(tooSmall(dataset.name, from.epoch, numSamples, batchSize)) :
+          isWhole && numBatches < minBatches ?
+            Stream.fail(
+              tooSmall({ dataset: dataset.name, epoch: from.epoch, numSamples, numBatches }, batchSize, minBatches)
+            ) :
             Stream.empty
         )
       )

@@ -117,6 +117,19 @@ describe("batches", () => {
     expect(await Effect.runPromise(Effect.flip(late))).toMatchObject({ _tag: "EpochTooSmall", epoch: 1 })
   })
 
+  test("an epoch with fewer batches than minBatches fails once it is read, and says both numbers", async () => {
+    const ten = fromArray("ten", itemsOf(10))
+    const options = { batchSize: 3, epochs: 2, minBatches: 4 }
+    const error = await Effect.runPromise(Effect.flip(collect(ten, sequential(4), start, options)))
+    expect(error).toMatchObject({ _tag: "EpochTooSmall", epoch: 0, numSamples: 10, batchSize: 3 })
+    expect(error.message).toContain('4 batches of 3 samples in an epoch of "ten", got 3 batches from 10 samples')
+    const enough = await Effect.runPromise(collect(ten, sequential(4), start, { ...options, lastBatch: "keep" }))
+    expect(enough).toHaveLength(8)
+    const rest = collect(ten, sequential(4), { epoch: 1, delivered: 6 }, options) // only a whole epoch is judged
+    expect(await Effect.runPromise(rest)).toHaveLength(1)
+    expect(() => batches(ten, sequential(4), start, { batchSize: 3, minBatches: 0 })).toThrow("minBatches >= 1, got 0")
+  })
+
   test("what has not become a batch when reading fails is not handed out as one", async () => {
     const ten = fromArray("ten", itemsOf(10))
     const broken: Dataset<Item, "broken"> = {

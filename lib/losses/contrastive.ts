@@ -1,4 +1,3 @@
-import * as tf from "@tensorflow/tfjs-core"
 import type { Embeddings, Loss } from "../api/index.ts"
 import * as ops from "../ops/index.ts"
 import type { Value } from "../tensor/index.ts"
@@ -31,7 +30,8 @@ export interface AsPublishedOptions {
 /**
  * The loss with the gradient of the published training: embeddings of other ranks, and a rank's own as columns, are
  * constants. The value equals `exact`; with worldSize 1 so does the gradient. The mean over equal groups of constant
- * columns does not depend on how many groups there are, so the batch need only be divisible. Source: REFERENCE 4.1.
+ * columns does not depend on how many groups there are, so the batch need only be divisible. `compute` throws ShapeError
+ * where `worldSize` is no whole number above 0 or does not divide the batch. Source: REFERENCE 4.1.
  */
 const asPublished = ({ worldSize }: AsPublishedOptions): Loss => ({
   name: `contrastive.asPublished(${worldSize})`,
@@ -49,15 +49,3 @@ export const contrastive: {
   readonly exact: Loss
   readonly asPublished: (options: AsPublishedOptions) => Loss
 } = { exact, asPublished }
-
-/** Loss of each of W contiguous groups of rows against all columns, and the mean; for comparing with published logs. */
-export const groupLosses = (embeddings: Embeddings, worldSize: number): ReadonlyArray<number> =>
-  tf.tidy(() => {
-    const u = ops.l2Normalize(embeddings.imageEmbed).tensor
-    const t = ops.l2Normalize(embeddings.textEmbed).tensor
-    const logits = tf.mul(tf.matMul(u, t, false, true), tf.exp(embeddings.logitScale.tensor))
-    const b = logits.shape[0] ?? 0
-    const own = (x: tf.Tensor): tf.Tensor => tf.neg(tf.sum(tf.mul(tf.logSoftmax(x), tf.eye(b)), 1))
-    const perRow = tf.div(tf.add(own(logits), own(tf.transpose(logits))), 2)
-    return [...tf.mean(tf.reshape(perRow, [worldSize, b / worldSize]), 1).dataSync()]
-  })

@@ -1,2 +1,2 @@
 export type { AsPublishedOptions } from "./contrastive.ts"
-export { contrastive, groupLosses } from "./contrastive.ts"
+export { contrastive } from "./contrastive.ts"

@@ -1,6 +1,8 @@
+import * as tf from "@tensorflow/tfjs-core"
 import { Schema } from "effect"
-import type { Loss } from "../../lib/api/index.ts"
-import { contrastive, groupLosses } from "../../lib/losses/index.ts"
+import type { Embeddings, Loss } from "../../lib/api/index.ts"
+import { contrastive } from "../../lib/losses/index.ts"
+import * as ops from "../../lib/ops/index.ts"
 import { lossInputs, runLoss } from "./contrastiveCase.ts"
 import type { Golden } from "./golden.ts"
 import { check, checkBoth, guarded } from "./golden.ts"
@@ -17,6 +19,18 @@ interface WorldCase {
   readonly loss: Loss
   readonly worldSize: number | undefined
 }
+
+/** Loss of each of W contiguous groups of rows against all columns, as each rank of the published run logs it. [W] */
+export const groupLosses = (embeddings: Embeddings, worldSize: number): ReadonlyArray<number> =>
+  tf.tidy(() => {
+    const u = ops.l2Normalize(embeddings.imageEmbed).tensor
+    const t = ops.l2Normalize(embeddings.textEmbed).tensor
+    const logits = tf.mul(tf.matMul(u, t, false, true), tf.exp(embeddings.logitScale.tensor))
+    const b = logits.shape[0] ?? 0
+    const own = (x: tf.Tensor): tf.Tensor => tf.neg(tf.sum(tf.mul(tf.logSoftmax(x), tf.eye(b)), 1))
+    const perRow = tf.div(tf.add(own(logits), own(tf.transpose(logits))), 2)
+    return [...tf.mean(tf.reshape(perRow, [worldSize, b / worldSize]), 1).dataSync()]
+  })
 
 const verifyCase = (golden: Golden, { name, loss, worldSize }: WorldCase, loss64: number): ReadonlyArray<Row> =>
   inScope(() => {

@@ -18,7 +18,7 @@ import { evaluateAll, lookedAtCaptions, shardsOf } from "./emoji/evaluations.ts"
 import { looks } from "./emoji/looks.ts"
 import { DEMO_STEPS, emojiClip, emojiDiffClip, emojiRecipe, tokenTable } from "./emoji/model.ts"
 import { prepare, type Prepared } from "./emoji/prepare.ts"
-import { demoReport, type DemoResults, type DemoRun, resultsTable } from "./emoji/report.ts"
+import { checkLearned, demoReport, type DemoResults, type DemoRun, resultsTable } from "./emoji/report.ts"
 import { setNames } from "./emoji/shardSets.ts"
 
 interface Options {
@@ -122,12 +122,10 @@ const demo = (options: Options) =>
       const run = { model, steps, batchSize: 128, backend: announcement, seconds }
       const report = yield* writeReport(out, results, run)
       yield* Console.log(resultsTable(results))
-      yield* Console.log(
-        `\npreparation ${preparing.toFixed(1)} s, training ${training.toFixed(1)} s, evaluation ` +
-          `${evaluation.toFixed(1)} s`
-      )
+      yield* Console.log(`\n${Object.entries(seconds).map(([part, s]) => `${part} ${s.toFixed(1)} s`).join(", ")}`)
       yield* Console.log(attributions.map(({ work, author, licence }) => `${work} by ${author}, ${licence}`).join("\n"))
       yield* Console.log(`\n${report}`)
+      yield* checkLearned(results, steps)
     }).pipe(Effect.scoped, Effect.provide(live({ dir: out, begin })))
   }).pipe(Effect.provide([files, progressOnStderr("text")]))
 

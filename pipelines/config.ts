@@ -127,7 +127,8 @@ const isRecord = (input: unknown): input is Readonly<Record<string, unknown>> =>
 /** Fields that are one choice of several: a caller's choice replaces the default instead of mixing with it. */
 const choices: ReadonlySet<string> = new Set(["length", "warmup", "loss"])
 
-const overlay = (base: unknown, input: unknown, name: string): unknown => {
+/** What `input` says over what `base` says, level by level; a choice replaces the whole of the other. */
+export const overlay = (base: unknown, input: unknown, name = ""): unknown => {
   if (input === undefined) return base
   if (!isRecord(base) || !isRecord(input) || choices.has(name)) return input
   const names = new Set([...Object.keys(base), ...Object.keys(input)])
@@ -158,14 +159,36 @@ export const decodeTrainConfig = (
   input: unknown,
   base: TrainConfig = paperRecipe
 ): Effect.Effect<TrainConfig, ConfigInvalid> => {
-  const merged = overlay(base, input, "")
+  const merged = overlay(base, input)
   return Schema.decodeUnknownEffect(TrainConfig)(merged, { errors: "all", onExcessProperty: "error" }).pipe(
     Effect.mapError((error) => {
       const issues = issuesOf(error.message, merged)
       const text = issues.map(({ path, message }) => (path === "" ? message : `${path}: ${message}`)).join("; ")
       return new ConfigInvalid({ issues, message: `the training configuration does not fit: ${text}` })
-    })
+    }),
+    Effect.flatMap(checkTogether)
   )
+}
+
+/** What no single field's type says: bounds in order, and a batch that splits over the published devices. */
+const checkTogether = (config: TrainConfig): Effect.Effect<TrainConfig, ConfigInvalid> => {
+  const bounds = {
+    "augmentation.scale": config.augmentation.scale,
+    "augmentation.ratio": config.augmentation.ratio,
+    logitScaleClamp: config.logitScaleClamp
+  }
+  for (const [path, [low, high]] of Object.entries(bounds)) {
+    if (low > high) return Effect.fail(invalid(path, `expected the lower bound first, found [${low}, ${high}]`))
+  }
+  if (config.augmentation.scale[1] > 1) {
+    const found = config.augmentation.scale[1]
+    return Effect.fail(invalid("augmentation.scale", `expected shares of the area, at most 1, found ${found}`))
+  }
+  if (config.loss.name === "asPublished" && config.batchSize % config.loss.worldSize !== 0) {
+    const expected = `expected a multiple of loss.worldSize ${config.loss.worldSize}`
+    return Effect.fail(invalid("batchSize", `${expected}, found ${config.batchSize}`))
+  }
+  return Effect.succeed(config)
 }
 
 /** What the length and the warm-up come to for a data set. */

@@ -14,6 +14,8 @@ export interface Position<P extends Params, S> {
   step: number
   /** Data delivered to them. */
   cursor: Cursor
+  /** False while an update is under way, and for ever when it threw half-way: such a position is not saved. */
+  isWhole: boolean
 }
 
 /** Frees the optimizer's state. */

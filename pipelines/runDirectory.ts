@@ -1,16 +1,17 @@
 import * as tf from "@tensorflow/tfjs-core"
 import { Effect, FileSystem, Path } from "effect"
 import type { PlatformError, Scope } from "effect"
-import type { CheckpointError, ResumePoint } from "../lib/checkpoint/index.ts"
-import { CheckpointStore, describeModel, paramsFrom } from "../lib/checkpoint/index.ts"
+import type { Arrays, ResumePoint } from "../lib/checkpoint/index.ts"
+import { CheckpointError, CheckpointStore, describeModel, paramsFrom } from "../lib/checkpoint/index.ts"
 import type { UnitError } from "../lib/backend/index.ts"
-import { keyOf, value } from "../lib/tensor/index.ts"
+import { disposeParams, keyOf, sameShape, showShape, value } from "../lib/tensor/index.ts"
 import type { Log, LogError } from "../lib/track/index.ts"
 import { cutAfter, openLog, Progress } from "../lib/track/index.ts"
 import { ConfigInvalid, invalid } from "./errors.ts"
-import type { Position } from "./position.ts"
+import { disposeState, type Position } from "./position.ts"
 import { Run } from "./run.ts"
-import { unflattenState } from "./stateTree.ts"
+import { type FlatState, flattenState, unflattenState } from "./stateTree.ts"
+import { writeBeside } from "./writeBeside.ts"
 import type { Recipe } from "./training.ts"
 import type { TwoTowerParams } from "./trainStep.ts"
 
@@ -19,11 +20,19 @@ export interface OpenRun<P extends TwoTowerParams, S> {
   readonly dir: string
   readonly log: Log
   /** Weights and state at the beginning: drawn, or from the checkpoint that is resumed. The caller owns them. */
-  readonly start: Effect.Effect<Position<P, S>, UnitError>
+  readonly start: Effect.Effect<Position<P, S>, UnitError | CheckpointError>
   /** The checkpoint that was resumed; undefined for a fresh run. */
   readonly resumed: { readonly step: number; readonly finished: boolean; readonly folder: string } | undefined
   /** The resolved configuration as it stands in `config.json` and in every checkpoint. */
   readonly record: RunRecord
+}
+
+/** What a run is of, besides model, loss and configuration. */
+export interface RunFacts {
+  readonly dataset: { readonly name: string; readonly fingerprint: string | null }
+  readonly steps: number
+  readonly optimizer: string
+  readonly schedule: string
 }
 
 /** What `config.json` holds. */
@@ -32,35 +41,80 @@ export type RunRecord = Readonly<Record<string, unknown>>
 const toConfigError = (dir: string) => (error: PlatformError.PlatformError): ConfigInvalid =>
   new ConfigInvalid({ issues: [{ path: "out", message: error.message }], message: `${dir}: ${error.message}` })
 
+const mismatch = (file: string, found: string, reason: "missingTensor" | "shape"): CheckpointError =>
+  new CheckpointError({
+    reason,
+    file,
+    found,
+    message:
+      `${file}: expected the state of this run's optimizer, found ${found}: resume with the optimizer that the run ` +
+      "began with, or choose another directory"
+  })
+
+/** Why a stored optimizer state is not of the structure of `template`; undefined where it is. */
+const differenceOf = (template: FlatState, arrays: Arrays, numbers: object): CheckpointError | undefined => {
+  const file = "optimizer.safetensors"
+  for (const [path, { tensor }] of template.values) {
+    const stored = arrays.get(path)
+    if (stored === undefined) return mismatch(file, `no tensor ${path}`, "missingTensor")
+    if (!sameShape(stored.shape, tensor.shape)) {
+      return mismatch(file, `${path} of ${showShape(stored.shape)} for ${showShape(tensor.shape)}`, "shape")
+    }
+  }
+  const known = new Set([...template.values.keys(), ...Object.keys(template.numbers)])
+  const foreign = [...arrays.keys(), ...Object.keys(numbers)].find((path) => !known.has(path))
+  if (foreign !== undefined) return mismatch(file, `${foreign}, which this optimizer has not`, "missingTensor")
+  const missing = Object.keys(template.numbers).find((path) => !Object.hasOwn(numbers, path))
+  return missing === undefined ? undefined : mismatch("state.json", `no number ${missing}`, "missingTensor")
+}
+
+const numbersIn = (point: ResumePoint): Readonly<Record<string, unknown>> => {
+  const found = point.state.extra["optimizerNumbers"]
+  return typeof found === "object" && found !== null ? { ...found } : {}
+}
+
+/** Weights and optimizer state of a checkpoint. Fails where the state is of another optimizer; leaves nothing then. */
 const resumeArrays = <P extends TwoTowerParams, S>(
   { model, optimizer, backend }: Recipe<P, S>,
   point: ResumePoint
-): Effect.Effect<Position<P, S>, UnitError> =>
-  backend.sync(() => {
-    const params = paramsFrom<P>(model.specs, point.arrays)
-    const template = optimizer.init(params)
-    const numbers = point.state.extra["optimizerNumbers"]
-    const state = unflattenState(template, (path, like) => {
-      const stored = point.optimizer.get(path)
-      like.tensor.dispose()
-      if (stored === undefined) throw new Error(`the optimizer file has no tensor ${path}`)
-      return value(tf.keep(tf.tensor(stored.data, [...stored.shape], "float32")))
-    }, (path) => {
-      const found = typeof numbers === "object" && numbers !== null ? Object.entries(numbers) : []
-      const number: unknown = found.find(([name]) => name === path)?.[1]
-      if (typeof number !== "number") throw new Error(`the checkpoint has no number ${path} of the optimizer`)
-      return number
-    })
-    return { params, state, step: point.state.step, cursor: point.state.cursor }
-  })
+): Effect.Effect<Position<P, S>, UnitError | CheckpointError> =>
+  Effect.flatMap(
+    backend.sync((): Position<P, S> | CheckpointError => {
+      const params = paramsFrom<P>(model.specs, point.arrays)
+      const template = optimizer.init(params)
+      const numbers = numbersIn(point)
+      const difference = differenceOf(flattenState(template), point.optimizer, numbers)
+      if (difference !== undefined) {
+        disposeParams(params)
+        disposeState(template)
+        return difference
+      }
+      const state = unflattenState(template, (path, like) => {
+        const stored = point.optimizer.get(path)
+        if (stored === undefined) return like
+        like.tensor.dispose()
+        return value(tf.keep(tf.tensor(stored.data, [...stored.shape], "float32")))
+      }, (path) => Number(numbers[path]))
+      return { params, state, step: point.state.step, cursor: point.state.cursor, isWhole: true }
+    }),
+    (placed) => placed instanceof CheckpointError ? Effect.fail(placed) : Effect.succeed(placed)
+  )
 
 const fresh = <P extends TwoTowerParams, S>(
   { model, optimizer, config, backend }: Recipe<P, S>
 ): Effect.Effect<Position<P, S>, UnitError> =>
   backend.sync(() => {
     const params = model.init(keyOf(config.seed))
-    return { params, state: optimizer.init(params), step: 0, cursor: { epoch: 0, delivered: 0 } }
+    return { params, state: optimizer.init(params), step: 0, cursor: { epoch: 0, delivered: 0 }, isWhole: true }
   })
+
+/** What may differ when a run is resumed: none of it changes a number. Data are compared by fingerprint. */
+const changesNoNumber: ReadonlySet<string> = new Set([
+  "dataset.name",
+  "train.log.every",
+  "train.checkpoint.every",
+  "train.data.prefetch"
+])
 
 /** Names of the fields in which two plain records differ, with dots between levels. */
 const differences = (a: unknown, b: unknown, path = ""): ReadonlyArray<string> => {
@@ -80,8 +134,7 @@ const differences = (a: unknown, b: unknown, path = ""): ReadonlyArray<string> =
  */
 export const openRun = <P extends TwoTowerParams, S>(
   recipe: Recipe<P, S>,
-  dataset: string,
-  steps: number
+  facts: RunFacts
 ): Effect.Effect<
   OpenRun<P, S>,
   ConfigInvalid | CheckpointError | LogError,
@@ -95,10 +148,9 @@ export const openRun = <P extends TwoTowerParams, S>(
     const path = yield* Path.Path
     const record: RunRecord = {
       model: describeModel(recipe.model),
-      dataset,
-      steps,
-      train: recipe.config,
-      loss: recipe.loss.name
+      ...facts,
+      loss: recipe.loss.name,
+      train: recipe.config
     }
     const existing = yield* fs.exists(path.join(dir, "checkpoints")).pipe(Effect.mapError(toConfigError(dir)))
     if (existing && begin === "fresh") {
@@ -115,6 +167,7 @@ export const openRun = <P extends TwoTowerParams, S>(
     for (const problem of point?.skipped ?? []) yield* progress.note(`skipped a damaged checkpoint: ${problem.message}`)
     if (point !== undefined) {
       const changed = differences(point.state.extra["run"], JSON.parse(JSON.stringify(record)))
+        .filter((field) => !changesNoNumber.has(field))
       if (changed.length > 0) {
         return yield* new ConfigInvalid({
           issues: changed.map((field) => ({ path: field, message: "differs from the run that is resumed" })),
@@ -131,7 +184,7 @@ export const openRun = <P extends TwoTowerParams, S>(
       yield* progress.note(`resuming after step ${point.state.step} from ${point.folder}`)
     }
     yield* fs.makeDirectory(dir, { recursive: true }).pipe(
-      Effect.andThen(fs.writeFileString(path.join(dir, "config.json"), `${JSON.stringify(record, null, 2)}\n`)),
+      Effect.andThen(writeBeside(path.join(dir, "config.json"), `${JSON.stringify(record, null, 2)}\n`)),
       Effect.mapError(toConfigError(dir))
     )
     const logFile = path.join(dir, "log.jsonl")

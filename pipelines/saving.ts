@@ -12,6 +12,8 @@ import { version } from "./version.ts"
 export interface Saver {
   /** Saves the last whole step, unless it is on disk already, and says where. */
   readonly save: Effect.Effect<string, CheckpointError>
+  /** The same for a run that ends early, where there is something to save; undefined where there is not. */
+  readonly rescue: Effect.Effect<string | undefined, CheckpointError>
   /** The same, marked as the run's last. */
   readonly finish: Effect.Effect<string, CheckpointError>
 }
@@ -48,5 +50,12 @@ export const makeSaver = <P extends TwoTowerParams, S>(
         return folder
       })
     })
-  return { save: Effect.uninterruptible(write(false)), finish: Effect.uninterruptible(write(true)) }
+  const rescue = Effect.suspend(() =>
+    position.isWhole && position.step > 0 ? write(false) : Effect.succeed(saved?.folder)
+  )
+  return {
+    save: Effect.uninterruptible(write(false)),
+    rescue: Effect.uninterruptible(rescue),
+    finish: Effect.uninterruptible(write(true))
+  }
 }

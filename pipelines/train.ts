@@ -1,4 +1,4 @@
-import { Clock, Effect, Stream } from "effect"
+import { Clock, Effect, Exit, Stream } from "effect"
 import type { FileSystem, Path, Scope } from "effect"
 import type { Dataset, ImageText, Loss, Optimizer, Schedule, Trained } from "../lib/api/index.ts"
 import type { UnitError } from "../lib/backend/index.ts"
@@ -18,14 +18,17 @@ import type { ConfigInvalid } from "./errors.ts"
 import { NonFiniteLoss } from "./errors.ts"
 import type { AnyDataset, ErrorOf, FitsTraining, ServicesOf } from "./fits.ts"
 import { disposePosition } from "./position.ts"
-import { Run } from "./run.ts"
+import type { Run } from "./run.ts"
 import { openRun } from "./runDirectory.ts"
 import { makeSaver } from "./saving.ts"
 import { asTrained } from "./trained.ts"
 import { makeStep } from "./training.ts"
 import type { TwoTowerParams } from "./trainStep.ts"
 
-/** Pieces that are code rather than configuration; each replaces what the configuration says. */
+/**
+ * Pieces that are code rather than configuration; each replaces what the configuration says. A resume must be given the
+ * same ones: it can tell that there are some, and compares the optimizer's state, but not what a function computes.
+ */
 export interface TrainParts<P extends TwoTowerParams> {
   readonly optimizer?: Optimizer<P, unknown>
   readonly schedule?: Schedule
@@ -93,7 +96,13 @@ const trainOn = <P extends TwoTowerParams, E, R>(
 
     yield* progress.note(backend.announcement)
     if (dataset.check !== undefined) yield* dataset.check
-    const run = yield* openRun(recipe, dataset.name, steps)
+    const fingerprint = dataset.fingerprint === undefined ? null : yield* dataset.fingerprint
+    const run = yield* openRun(recipe, {
+      dataset: { name: dataset.name, fingerprint },
+      steps,
+      optimizer: parts.optimizer === undefined ? "adamW" : "custom",
+      schedule: parts.schedule === undefined ? "warmupCosine" : "custom"
+    })
     const position = yield* Effect.acquireRelease(run.start, (held) => Effect.sync(() => disposePosition(held)))
     const saver = makeSaver(yield* CheckpointStore, run, recipe, position)
     const step = makeStep(recipe)
@@ -121,7 +130,8 @@ const trainOn = <P extends TwoTowerParams, E, R>(
       const plan = { seed: config.seed, windowSize: config.data.windowSize, order: "shuffled" as const }
       yield* batches(dataset, plan, position.cursor, {
         batchSize: config.batchSize,
-        prefetch: config.data.prefetch * config.updateFreq
+        prefetch: config.data.prefetch * config.updateFreq,
+        minBatches: config.updateFreq
       }).pipe(
         groupsOf(config.updateFreq),
         Stream.take(steps - position.step),
@@ -132,7 +142,14 @@ const trainOn = <P extends TwoTowerParams, E, R>(
             readyAt = yield* Clock.currentTimeMillis
           })
         ),
-        Effect.onInterrupt(() => Effect.orDie(saver.save))
+        Effect.onExit((exit) =>
+          Exit.isSuccess(exit) ? Effect.void : Effect.flatMap(saver.rescue, (folder) =>
+            progress.note(
+              folder === undefined ?
+                "stopped before the first step was done" :
+                `stopped; step ${position.step} is saved at ${folder}`
+            ))
+        )
       )
     }
     yield* saver.finish

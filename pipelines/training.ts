@@ -92,11 +92,13 @@ export const makeStep = <P extends TwoTowerParams, S>(
         const cursor = microBatches.at(-1)?.cursor ?? position.cursor
         const { logitScale, lambda } = yield* backend.sync(() => {
           grads = undefined // the update consumes them
+          position.isWhole = false
           const next = applyUpdate(optimizer, total, position.state, position.params, lr, config.logitScaleClamp)
           position.params = next.params
           position.state = next.state
           position.step += 1
           position.cursor = cursor
+          position.isWhole = true
           return { logitScale: next.logitScale, lambda: lambdasOf(model, next.params) }
         })
         const seconds = ((yield* Clock.currentTimeMillis) - begin + dataWaitMs) / 1000

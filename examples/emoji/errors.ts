@@ -21,3 +21,11 @@ type OutErrorBase = new (
 const OutErrorBase: OutErrorBase = Data.TaggedError("OutError")<OutErrorFields>
 /** An output directory with files that the demo did not write and would have to delete. */
 export class OutError extends OutErrorBase {}
+
+type NotLearnedFields = { readonly found: number; readonly expected: number; readonly message: string }
+type NotLearnedBase = new (
+  fields: NotLearnedFields
+) => Cause.YieldableError & { readonly _tag: "NotLearned" } & NotLearnedFields
+const NotLearnedBase: NotLearnedBase = Data.TaggedError("NotLearned")<NotLearnedFields>
+/** A whole run whose model is hardly better than a guess on the unseen artist. */
+export class NotLearned extends NotLearnedBase {}

@@ -1,6 +1,9 @@
+import { Effect } from "effect"
 import type { AttentionExample, Attribution, Evaluation, LogEntry, Report, ReportResult } from "diffclip"
 import type { RetrievalResult, ZeroShotResult } from "diffclip/eval"
 import { attributions } from "./attributions.ts"
+import { NotLearned } from "./errors.ts"
+import { DEMO_STEPS } from "./model.ts"
 import type { NearestResult } from "./nearestPictures.ts"
 
 /** Classes called by their own names, which are seldom part of a caption, and by the names of their members. */
@@ -65,6 +68,18 @@ export const timesChance = ({ metrics, chance }: Evaluation, metric: string): nu
   (metrics[metric] ?? Number.NaN) / (chance[metric] ?? Number.NaN)
 
 const times = (evaluation: Evaluation, metric: string): string => `${timesChance(evaluation, metric).toFixed(1)} ×`
+
+/** What a whole run must reach on the unseen artist, times chance. */
+const FLOOR = 8
+
+/** Fails when a run of full length is hardly better than a guess: then something is broken, and CI must say so. */
+export const checkLearned = ({ color }: DemoResults, steps: number): Effect.Effect<void, NotLearned> => {
+  const found = timesChance(color, recallAt5)
+  if (steps < DEMO_STEPS || found >= FLOOR) return Effect.void
+  const message = `expected recall@5 on the unseen artist at ${FLOOR} times chance, found ${found.toFixed(1)}: ` +
+    "the model has not learned; please report it with the output of `diffclip doctor`"
+  return Effect.fail(new NotLearned({ found, expected: FLOOR, message }))
+}
 
 const wholeSeconds = (seconds: number): string => `${Math.round(seconds)} s`
 

@@ -25,6 +25,8 @@ export interface Dataset<S, E = never, R = never> {
   readonly numSamples?: number
   /** A cheap look whether the data can be reached, so that a run fails before it allocates weights, not after. */
   readonly check?: Effect.Effect<unknown, E, R>
+  /** What identifies the data cheaply (names, sizes and counts of its files): a resume refuses data that changed. */
+  readonly fingerprint?: Effect.Effect<string, E, R>
   readonly windows: (plan: EpochPlan, from: Cursor) => Stream.Stream<ReadonlyArray<S>, E, R>
 }
 

@@ -32,6 +32,7 @@ const preset = (
     name,
     numSamples,
     check: Effect.flatMap(located, (dataset) => dataset.check ?? Effect.void),
+    fingerprint: Effect.flatMap(located, (dataset) => dataset.fingerprint ?? Effect.succeed("")),
     windows: (plan, from) => Stream.unwrap(Effect.map(located, (dataset) => dataset.windows(plan, from)))
   }
 }

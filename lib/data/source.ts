@@ -118,6 +118,16 @@ const decoder = <S, B, R>({ concurrency, onBadSample }: WindowOptions<B>) => {
     })
 }
 
+/** Names and counts of the shards, hashed: enough to notice that a set was written again, cheap for thousands of them. */
+const fingerprintOf = (shards: ReadonlyArray<ShardInfo>): Effect.Effect<string> => {
+  const listed = shards.map(({ path, numSamples }) => [path.slice(path.lastIndexOf("/") + 1), numSamples ?? null])
+  const bytes = new TextEncoder().encode(JSON.stringify(listed))
+  return Effect.map(
+    Effect.promise(() => crypto.subtle.digest("SHA-256", bytes)),
+    (hash) => Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, "0")).join("").slice(0, 16)
+  )
+}
+
 /**
  * The data set of a source, with the order of DESIGN section 6: shards permuted by (seed, epoch), places along that
  * order cut into windows of `windowSize`, each window permuted by (seed, epoch, window). `windows` begins with the window
@@ -135,6 +145,7 @@ export const windowsOf = <S, E, B, R>(
   source,
   options,
   check: source.shards,
+  fingerprint: Effect.flatMap(source.shards, fingerprintOf),
   windows: (plan, from) =>
     Stream.unwrap(Effect.map(source.shards, (shards) => {
       checkPlan(plan, from)

@@ -14,6 +14,9 @@ type Tree = { [name: string]: unknown }
 
 const isTree = (input: unknown): input is Tree => typeof input === "object" && input !== null && !Array.isArray(input)
 
+/** Names that reach an object's prototype instead of a field. */
+const reserved: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"])
+
 /**
  * `path=value` pairs as a configuration record: `batchSize=256`, `schedule.peak=1e-3`, `length={"epochs":3}`. Values are
  * JSON, or plain text where they are none. Later pairs win. Fails with ConfigInvalid where there is no `=`.
@@ -25,6 +28,7 @@ export const fromAssignments = (pairs: ReadonlyArray<string>): Effect.Effect<Tre
       const at = pair.indexOf("=")
       if (at < 1) return yield* invalid(pair, "expected path=value, for example schedule.peak=1e-3")
       const names = pair.slice(0, at).trim().split(".")
+      if (names.some((name) => reserved.has(name))) return yield* invalid(pair, "expected the path of a field")
       const last = names.pop() ?? ""
       let node = root
       for (const name of names) {

@@ -8,6 +8,7 @@ import { ImageDecoder } from "../../lib/image/index.ts"
 import { encodePng } from "../../lib/image/sharp.ts"
 import { live } from "../node.ts"
 import { version } from "../version.ts"
+import type { DiffclipCommand } from "./command.ts"
 import { CheckFailed } from "./errors.ts"
 import { backend, json } from "./flags.ts"
 
@@ -53,29 +54,33 @@ const decoding: Effect.Effect<Finding> = Effect.gen(function* () {
 const gibibytes = (bytes: number): string => `${(bytes / 1024 ** 3).toFixed(1)} GiB`
 
 /** `diffclip doctor [--json]`: what is here, what works, what is missing. */
-export const doctorCommand = Command.make("doctor", { backend, json }, (flags) =>
-  Effect.gen(function* () {
-    const findings: ReadonlyArray<Finding> = [
-      { name: "diffclip", found: version, isGood: true },
-      { name: "runtime", found: `${navigator.userAgent} on ${process.platform} ${process.arch}`, isGood: true },
-      { name: "cores", found: `${availableParallelism()}`, isGood: true },
-      {
-        name: "memory",
-        found: `${gibibytes(freemem())} free of ${gibibytes(totalmem())}`,
-        isGood: freemem() > 2 ** 29
-      },
-      ...(yield* engine(flags.backend)),
-      yield* decoding,
-      { name: "webgpu", found: "this version has no WebGPU engine", isGood: true },
-      { name: "blas", found: "this version has no BLAS path: products run in WebAssembly", isGood: true }
-    ]
-    yield* Console.log(
-      flags.json ?
-        JSON.stringify(Object.fromEntries(findings.map(({ name, found, isGood }) => [name, { found, isGood }]))) :
-        findings.map(({ name, found, isGood }) => `${isGood ? "ok " : "BAD"}  ${name.padEnd(9)}  ${found}`).join("\n")
-    )
-    const bad = findings.filter(({ isGood }) => !isGood)
-    if (bad.length > 0) {
-      return yield* new CheckFailed({ message: `${bad.map(({ name }) => name).join(", ")}: see above` })
-    }
-  })).pipe(Command.withDescription("say what works here and what is missing"))
+export const doctorCommand: DiffclipCommand<"doctor"> = Command.make(
+  "doctor",
+  { backend, json },
+  (flags) =>
+    Effect.gen(function* () {
+      const findings: ReadonlyArray<Finding> = [
+        { name: "diffclip", found: version, isGood: true },
+        { name: "runtime", found: `${navigator.userAgent} on ${process.platform} ${process.arch}`, isGood: true },
+        { name: "cores", found: `${availableParallelism()}`, isGood: true },
+        {
+          name: "memory",
+          found: `${gibibytes(freemem())} free of ${gibibytes(totalmem())}`,
+          isGood: freemem() > 2 ** 29
+        },
+        ...(yield* engine(flags.backend)),
+        yield* decoding,
+        { name: "webgpu", found: "this version has no WebGPU engine", isGood: true },
+        { name: "blas", found: "this version has no BLAS path: products run in WebAssembly", isGood: true }
+      ]
+      yield* Console.log(
+        flags.json ?
+          JSON.stringify(Object.fromEntries(findings.map(({ name, found, isGood }) => [name, { found, isGood }]))) :
+          findings.map(({ name, found, isGood }) => `${isGood ? "ok " : "BAD"}  ${name.padEnd(9)}  ${found}`).join("\n")
+      )
+      const bad = findings.filter(({ isGood }) => !isGood)
+      if (bad.length > 0) {
+        return yield* new CheckFailed({ message: `${bad.map(({ name }) => name).join(", ")}: see above` })
+      }
+    })
+).pipe(Command.withDescription("say what works here and what is missing"))

@@ -1,13 +1,15 @@
 import { Effect, FileSystem, Option, Path } from "effect"
 import { Console } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
-import type { EmbeddingMatrix, Encoders } from "../../lib/api/index.ts"
+import type { EmbeddingMatrix, Encoders, TextInput } from "../../lib/api/index.ts"
 import { Backend } from "../../lib/backend/index.ts"
 import { bytesOf, encodeSafetensors, float32Tensor, readSafetensors, toIntegers } from "../../lib/checkpoint/index.ts"
 import { ImageDecoder } from "../../lib/image/index.ts"
 import { makeEncoders } from "../encoders.ts"
 import { invalid } from "../errors.ts"
 import { live } from "../node.ts"
+import { writeBeside } from "../writeBeside.ts"
+import type { DiffclipCommand } from "./command.ts"
 import { InputError } from "./errors.ts"
 import { backend } from "./flags.ts"
 import { loadNamed, modelFlag } from "./model.ts"
@@ -47,7 +49,7 @@ const embedPictures = <E>(encoders: Encoders<E>, dir: string, names: ReadonlyArr
     return { rows: names.length, columns: encoders.embedDim, data }
   })
 
-const readTokens = (file: string, contextLength: number) =>
+const readTokens = (file: string, { contextLength, vocabSize }: TextInput) =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const bytes = yield* fs.readFile(file).pipe(Effect.mapError(unreadable(file)))
@@ -57,13 +59,19 @@ const readTokens = (file: string, contextLength: number) =>
       const message = `${file}: expected an I32 tensor "tokens" of shape [any, ${contextLength}], found ${found}`
       return yield* new InputError({ file, message })
     }
-    return Int32Array.from(yield* toIntegers(file, stored), Number)
+    const ids = yield* toIntegers(file, stored)
+    const wrong = ids.findIndex((id) => id < 0 || id >= vocabSize)
+    if (wrong !== -1) {
+      const message = `${file}: expected ids from 0 to ${vocabSize - 1}, found ${ids[wrong]} at number ${wrong}`
+      return yield* new InputError({ file, message })
+    }
+    return Int32Array.from(ids)
   })
 
 const tensorOf = (name: string, { rows, columns, data }: EmbeddingMatrix) => float32Tensor(name, [rows, columns], data)
 
 /** `diffclip embed CHECKPOINT [--model M] [--images DIR] [--texts FILE] [--tokens FILE] --out FILE`. */
-export const embedCommand = Command.make("embed", {
+export const embedCommand: DiffclipCommand<"embed"> = Command.make("embed", {
   checkpoint: Argument.String("CHECKPOINT"),
   images: Flag.String("images").pipe(Flag.withDescription("a directory of pictures"), Flag.optional),
   texts: Flag.String("texts").pipe(Flag.withDescription("a file with a caption a line"), Flag.optional),
@@ -95,10 +103,10 @@ export const embedCommand = Command.make("embed", {
       const lines = texts === undefined ?
         [] :
         (yield* fs.readFileString(texts).pipe(Effect.mapError(unreadable(texts))))
-          .replace(/\n$/, "").split("\n")
+          .replace(/\r?\n$/, "").split(/\r?\n/)
       if (texts !== undefined) found.push(tensorOf("text_embed", yield* encoders.encodeTexts(lines)))
       if (tokens !== undefined) {
-        const ids = yield* readTokens(tokens, model.transform.text.contextLength)
+        const ids = yield* readTokens(tokens, model.transform.text)
         found.push(tensorOf("text_embed", yield* encoders.encodeTokens(ids)))
       }
       const scale = yield* service.sync(() => Math.exp(model.logitScale(params).tensor.dataSync()[0] ?? Number.NaN))
@@ -108,10 +116,7 @@ export const embedCommand = Command.make("embed", {
         ...(images === undefined ? {} : { images: JSON.stringify(names) }),
         ...(texts === undefined ? {} : { texts: JSON.stringify(lines) })
       }
-      const beside = `${flags.out}.part`
-      yield* fs.writeFile(beside, bytesOf(encodeSafetensors(found, metadata))).pipe(
-        Effect.andThen(fs.rename(beside, flags.out))
-      )
+      yield* writeBeside(flags.out, bytesOf(encodeSafetensors(found, metadata)))
       yield* Console.log(`${flags.out}: ${found.map(({ name, shape }) => `${name} [${shape.join(", ")}]`).join(", ")}`)
     })).pipe(Effect.scoped, Effect.provide(live({ backend: flags.backend, progress: "silent" })))
 }).pipe(Command.withDescription("embed pictures and texts into a safetensors file"))

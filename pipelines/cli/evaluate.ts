@@ -6,6 +6,7 @@ import { retrieval, zeroShot } from "../../lib/eval/index.ts"
 import { formatPercent } from "../../lib/track/index.ts"
 import { Pipeline } from "../pipeline.ts"
 import { live } from "../node.ts"
+import type { DiffclipCommand } from "./command.ts"
 import { backend, json } from "./flags.ts"
 import { loadNamed, modelFlag } from "./model.ts"
 
@@ -26,7 +27,7 @@ const object = ({ protocol, dataset, n, metrics, chance }: Evaluation): string =
   JSON.stringify({ protocol, dataset, n, metrics, chance })
 
 /** `diffclip evaluate CHECKPOINT --protocol zero-shot|retrieval --data D [--model M] [--json]`. */
-export const evaluateCommand = Command.make("evaluate", {
+export const evaluateCommand: DiffclipCommand<"evaluate"> = Command.make("evaluate", {
   checkpoint: Argument.String("CHECKPOINT").pipe(
     Argument.withDescription("a .safetensors file, a step-N folder or a run directory")
   ),

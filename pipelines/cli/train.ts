@@ -8,10 +8,12 @@ import {
   type ShardError,
   type ShardServices
 } from "../../lib/data/index.ts"
+import { decodeTrainConfig, overlay } from "../config.ts"
 import { type ConfigInvalid, invalid } from "../errors.ts"
 import { live } from "../node.ts"
 import { Pipeline } from "../pipeline.ts"
 import { type Preset, presetNamed, presets } from "../presets.ts"
+import type { DiffclipCommand } from "./command.ts"
 import { fromAssignments } from "./assignments.ts"
 import { InputError } from "./errors.ts"
 import { backend, json } from "./flags.ts"
@@ -63,19 +65,8 @@ const dataOf = (
   return named === undefined ? openWebdataset(name) : Effect.succeed(named)
 }
 
-/** Later records win, level by level. */
-const merge = (base: FileConfig, over: FileConfig): FileConfig => {
-  const isRecord = (x: unknown): x is FileConfig => typeof x === "object" && x !== null && !Array.isArray(x)
-  const choice = (key: string): boolean => ["length", "warmup", "loss"].includes(key)
-  const entries = Object.entries(over).map(([key, value]) => {
-    const old = base[key]
-    return [key, isRecord(old) && isRecord(value) && !choice(key) ? merge(old, value) : value] as const
-  })
-  return { ...base, ...Object.fromEntries(entries) }
-}
-
 /** `diffclip train [CONFIG.json] [--preset P] [--data D] [--out DIR] [--resume] [--backend B] [--set path=value]`. */
-export const trainCommand = Command.make("train", {
+export const trainCommand: DiffclipCommand<"train"> = Command.make("train", {
   config: Argument.String("CONFIG.json").pipe(
     Argument.withDescription("a JSON file: preset, data, out, and any field of the training configuration"),
     Argument.optional
@@ -110,11 +101,12 @@ export const trainCommand = Command.make("train", {
     const name = Option.getOrUndefined(flags.preset) ?? (yield* textOf(file, "preset")) ?? "tiny"
     const preset = yield* presetOf(name)
     const environment = yield* Config.String("DIFFCLIP_SET").pipe(Config.withDefault(""), Effect.orDie)
-    const config = [
+    const written = [
       fields,
       yield* fromAssignments(environment.split(/\s+/).filter((pair) => pair !== "")),
       yield* fromAssignments(flags.set)
-    ].reduce(merge, { ...preset.config })
+    ].reduce<unknown>((base, over) => overlay(base, over), preset.config)
+    const config = yield* decodeTrainConfig(written)
     const dir = Option.getOrUndefined(flags.out) ?? (yield* textOf(file, "out")) ?? `runs/${name}`
     const data = yield* dataOf(Option.getOrUndefined(flags.data) ?? (yield* textOf(file, "data")), preset)
     const plan = yield* Pipeline.plan(preset.model, data, config)

@@ -3,11 +3,12 @@ import { Argument, Command, Flag } from "effect/cli"
 import { Backend } from "../../lib/backend/index.ts"
 import { live } from "../node.ts"
 import { renderRows, reportJson, verify } from "../verify/index.ts"
+import type { DiffclipCommand } from "./command.ts"
 import { CheckFailed, InputError } from "./errors.ts"
 import { backend, json } from "./flags.ts"
 
 /** `diffclip verify DIR [--backend B] [--all] [--json]`. */
-export const verifyCommand = Command.make("verify", {
+export const verifyCommand: DiffclipCommand<"verify"> = Command.make("verify", {
   directory: Argument.String("DIR").pipe(Argument.withDescription("a golden directory, laid out as GOLDENS.md says")),
   all: Flag.Boolean("all").pipe(Flag.withDescription("a row for every tensor"), Flag.withDefault(false)),
   backend,

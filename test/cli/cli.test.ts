@@ -68,15 +68,19 @@ describe("diffclip", () => {
     "after %s train saves and exits %i, and --resume ends it",
     async (signal, code) => {
       const out = join(root, signal)
-      const stopped = await diffclip(train(out, 400, "--json"), (child) => {
+      const stopped = await diffclip(train(out, 12, "--json"), (child) => {
         child.stderr?.on("data", (chunk: Uint8Array) => {
           if (new TextDecoder().decode(chunk).includes('"step":3,')) child.kill(signal)
         })
       })
       expect(stopped.code).toBe(code)
       const log = readFileSync(join(out, "log.jsonl"), "utf8").trim().split("\n")
+      expect(log.length).toBeLessThan(12)
       expect(existsSync(join(out, "checkpoints", `step-${log.length}`))).toBe(true)
-      expect((await diffclip(train(out, 400, "--plan", "--resume"))).code).toBe(0)
+      expect(stopped.stderr).toMatch(/is saved at/)
+      expect((await diffclip(train(out, 12, "--resume"))).code).toBe(0)
+      const state: unknown = JSON.parse(readFileSync(join(out, "checkpoints", "step-12", "state.json"), "utf8"))
+      expect(state).toMatchObject({ step: 12, finished: true })
     }
   )
 
@@ -87,6 +91,19 @@ describe("diffclip", () => {
       ["an unknown preset", ["train", "--preset", "huge"], 2, /tiny, cc3m/],
       ["a wrong value", train(join(root, "x1"), 3, "--set", "optimizer.beta1=2"), 2, /optimizer.beta1: .*found 2/],
       ["an unknown field", train(join(root, "x2"), 3, "--set", "batchsize=2"), 2, /batchsize/],
+      ["a path to a prototype", train(join(root, "x5"), 3, "--set", "__proto__.x=1"), 2, /field/],
+      [
+        "a batch that does not split",
+        train(join(root, "x6"), 3, "--set", 'loss={"name":"asPublished","worldSize":3}'),
+        2,
+        /worldSize/
+      ],
+      [
+        "bounds in the wrong order",
+        train(join(root, "x7"), 3, "--set", "augmentation.scale=[1,0.5]"),
+        2,
+        /lower bound/
+      ],
       ["a directory that holds a run", train(run, 6), 2, /resume/],
       ["a data path that is not there", ["train", "--data", join(root, "nowhere")], 3, /nowhere/],
       [

@@ -31,13 +31,18 @@ export const directory: Effect.Effect<string, never, FileSystem.FileSystem | Sco
   Effect.flatMap(FileSystem.FileSystem, (fs) => fs.makeTempDirectoryScoped({ prefix: "diffclip-data-" }))
 )
 
-export const readFile = (...parts: ReadonlyArray<string>) =>
+export const readFile = (
+  ...parts: ReadonlyArray<string>
+): Effect.Effect<Uint8Array, never, FileSystem.FileSystem | Path.Path> =>
   Effect.gen(function* () {
     const [fs, path] = [yield* FileSystem.FileSystem, yield* Path.Path]
     return yield* Effect.orDie(fs.readFile(path.join(...parts)))
   })
 
-export const writeFile = (bytes: Uint8Array, ...parts: ReadonlyArray<string>) =>
+export const writeFile = (
+  bytes: Uint8Array,
+  ...parts: ReadonlyArray<string>
+): Effect.Effect<void, never, FileSystem.FileSystem | Path.Path> =>
   Effect.gen(function* () {
     const [fs, path] = [yield* FileSystem.FileSystem, yield* Path.Path]
     yield* Effect.orDie(fs.writeFile(path.join(...parts), bytes))

@@ -1,25 +1,45 @@
 import { spawn } from "node:child_process"
-import { readFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { fold, keyOf, uniformSequence } from "../../lib/tensor/index.ts"
+import { writePairs } from "../cli/command.ts"
 import { temporary } from "./tiny.ts"
 
 const child = fileURLToPath(new URL("./trainChild.ts", import.meta.url))
 
-/** Runs the training process; kills it after so many milliseconds where they are given. */
-const attempt = (dir: string, killAfterMs?: number): Promise<"finished" | "killed"> =>
+/** How one process ended, and how long it lived after its first change to the checkpoints. */
+interface Life {
+  readonly end: "finished" | "killed"
+  readonly trainedMs: number
+}
+
+const namesIn = (dir: string): string =>
+  existsSync(join(dir, "checkpoints")) ? readdirSync(join(dir, "checkpoints")).join() : ""
+
+/**
+ * Runs the training process. With `killAfterMs` it is killed so long after it first changed its checkpoints: from then
+ * on it trains and saves, so the moment falls into steps, reads and saves, not into the loading of modules.
+ */
+const attempt = (shards: string, dir: string, killAfterMs?: number): Promise<Life> =>
   new Promise((resolve, reject) => {
-    const started = spawn(process.execPath, ["--conditions=source", child, dir], {
-      stdio: ["ignore", "ignore", "pipe"]
-    })
+    const args = ["--conditions=source", child, shards, dir]
+    const started = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe"] })
     let stderr = ""
+    let began: number | undefined
+    const before = namesIn(dir)
     started.stderr.on("data", (chunk: Uint8Array) => stderr += new TextDecoder().decode(chunk))
-    const timer = killAfterMs === undefined ? undefined : setTimeout(() => started.kill("SIGKILL"), killAfterMs)
+    const watch = setInterval(() => {
+      if (began === undefined && namesIn(dir) !== before) {
+        began = performance.now()
+        if (killAfterMs !== undefined) setTimeout(() => started.kill("SIGKILL"), killAfterMs)
+      }
+    }, 1)
     started.on("exit", (code, signal) => {
-      clearTimeout(timer)
-      if (signal === "SIGKILL") resolve("killed")
-      else if (code === 0) resolve("finished")
+      clearInterval(watch)
+      const trainedMs = began === undefined ? 0 : performance.now() - began
+      if (signal === "SIGKILL") resolve({ end: "killed", trainedMs })
+      else if (code === 0) resolve({ end: "finished", trainedMs })
       else reject(new Error(`the training process ended with ${code ?? signal}: ${stderr}`))
     })
   })
@@ -34,22 +54,21 @@ export interface Killed {
 }
 
 /**
- * Kills a training process with SIGKILL at random moments (of a seed that is printed in the failure) until it was killed
- * `kills` times or ended by itself, lets it end, and compares the bits with those of an uninterrupted run. A series
- * that ends early begins another run, so that `kills` kills take place.
+ * Kills a training process with SIGKILL at random moments of its training until it was killed `kills` times, lets it end,
+ * and compares the bits with those of an uninterrupted run. A series that ends early begins another run.
  */
 export const killAndCompare = async (kills: number, seed: number): Promise<Killed> => {
-  const whole = temporary()
-  const begin = performance.now()
-  await attempt(whole)
-  const wholeMs = performance.now() - begin
+  const [shards, whole] = [temporary(), temporary()]
+  await writePairs(shards)
+  const { trainedMs } = await attempt(shards, whole)
   const expected = bitsOf(whole)
   const next = uniformSequence(fold(keyOf(seed), "kills"))
   let done = 0
   while (done < kills) {
     const dir = temporary()
-    while (done < kills && await attempt(dir, next() * wholeMs) === "killed") done += 1
-    await attempt(dir)
+    // Short lives, so that one run is killed several times before it ends.
+    while (done < kills && (await attempt(shards, dir, next() * trainedMs / 3)).end === "killed") done += 1
+    await attempt(shards, dir)
     if (!bitsOf(dir).every((bits, i) => bits.equals(expected[i] ?? Buffer.alloc(0)))) {
       return { kills: done, isEqual: false }
     }

@@ -1,13 +1,14 @@
 import * as tf from "@tensorflow/tfjs-core"
-import { Effect, Exit, Fiber, FileSystem, Layer, PlatformError } from "effect"
+import { Effect, Exit, Fiber, FileSystem, Layer, PlatformError, Stream } from "effect"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
-import type { Loss } from "../../lib/api/index.ts"
+import type { Dataset, ImageText, Loss } from "../../lib/api/index.ts"
 import { checkpointStore } from "../../lib/checkpoint/index.ts"
 import { fromArray } from "../../lib/data/index.ts"
 import { contrastive } from "../../lib/losses/index.ts"
 import { makeDiffClip } from "../../lib/models/index.ts"
+import { adamW, chain, scaleByAdam } from "../../lib/optim/index.ts"
 import { value } from "../../lib/tensor/index.ts"
 import { Pipeline, type TrainConfigInput, type TrainParts } from "../../pipelines/index.ts"
 import { live } from "../../pipelines/node.ts"
@@ -70,7 +71,10 @@ describe("Pipeline.train", () => {
     expect(existsSync(join(dir, "checkpoints", "step-12"))).toBe(false)
     const state: unknown = JSON.parse(readFileSync(join(dir, "checkpoints", "step-18", "state.json"), "utf8"))
     expect(state).toMatchObject({ finished: true, step: 18, seed: 3, enginePath: "wasm-mul-add-4x8" })
-    expect(JSON.parse(readFileSync(join(dir, "config.json"), "utf8"))).toMatchObject({ steps: 18, dataset: "forty" })
+    expect(JSON.parse(readFileSync(join(dir, "config.json"), "utf8"))).toMatchObject({
+      steps: 18,
+      dataset: { name: "forty" }
+    })
   })
 
   it("interrupted at any step and resumed, it ends with the bits of the uninterrupted run", async () => {
@@ -140,10 +144,70 @@ describe("Pipeline.train", () => {
     const exit = await Effect.runPromiseExit(run(dir, "fresh", tinyConfig, { loss: nanAfter(5) }))
     expect(errorOf(exit)).toMatchObject({ _tag: "NonFiniteLoss", step: 6, lastFiniteStep: 5 })
     expect(existsSync(join(dir, "checkpoints", "step-5", "model.safetensors"))).toBe(true)
-    // What was saved is the run's own state after step 5: it resumes with the plain loss only in another directory.
-    const whole = temporary()
-    await Effect.runPromise(run(whole, "fresh", { ...tinyConfig, checkpoint: { every: 5 } }, { loss: nanAfter(99) }))
-    expect(existsSync(join(whole, "checkpoints", "step-18"))).toBe(true)
+    // What was saved are the bits that a run has when it is interrupted after step 5.
+    const plain = temporary()
+    await Effect.runPromise(
+      run(plain, "fresh", { ...tinyConfig, checkpoint: { every: 5 } }, { loss: nanAfter(6) }).pipe(Effect.exit)
+    )
+    expect(filesOf(dir, 5)).toEqual(filesOf(plain, 5))
+  })
+
+  it("data that fail in the middle are a typed error, and the last whole step is saved", async () => {
+    const dir = temporary()
+    const broken: Dataset<ImageText, DataBroke> = {
+      name: "breaks",
+      windows: (plan, from) =>
+        Stream.concat(Stream.take(tinyData.windows(plan, from), 2), Stream.fail({ _tag: "DataBroke" as const }))
+    }
+    const exit = await Effect.runPromiseExit(
+      Pipeline.train(tinyModel, broken, { ...tinyConfig, updateFreq: 1, data: { windowSize: 12, prefetch: 1 } }).pipe(
+        Effect.scoped,
+        Effect.provide(live({ dir, progress: "silent" }))
+      )
+    )
+    expect(errorOf(exit)).toEqual({ _tag: "DataBroke" })
+    expect(existsSync(join(dir, "checkpoints", "step-3", "model.safetensors"))).toBe(true) // 24 samples, 8 a step
+  })
+
+  it("an epoch with fewer batches than updateFreq is refused instead of read for ever", async () => {
+    const small: Dataset<ImageText> = { name: "small", windows: fromArray("small", samples.slice(0, 16)).windows }
+    const exit = await Effect.runPromiseExit(
+      Pipeline.train(tinyModel, small, { ...tinyConfig, updateFreq: 3 }).pipe(
+        Effect.scoped,
+        Effect.provide(live({ dir: temporary(), progress: "silent" }))
+      )
+    )
+    expect(errorOf(exit)).toMatchObject({ _tag: "EpochTooSmall" })
+  })
+
+  it("refuses to resume with another optimizer, and leaves no tensor behind", async () => {
+    const dir = temporary()
+    await Effect.runPromise(run(dir, "fresh", tinyConfig, { optimizer: adamW<DiffClipParams>() }))
+    const before = tf.memory().numTensors
+    const custom = chain<DiffClipParams>(scaleByAdam({ beta1: 0.9, beta2: 0.98, eps: 1e-8 }))
+    const exit = await Effect.runPromiseExit(run(dir, "resume", tinyConfig, { optimizer: custom }))
+    expect(errorOf(exit)).toMatchObject({ _tag: "CheckpointError", reason: "missingTensor" })
+    expect(tf.memory().numTensors).toBe(before)
+    expect(errorOf(await Effect.runPromiseExit(run(dir, "resume")))).toMatchObject({
+      _tag: "ConfigInvalid",
+      message: expect.stringContaining("optimizer")
+    })
+  })
+
+  it("resumes with another log interval and prefetch, which change no number", async () => {
+    const dir = temporary()
+    await Effect.runPromise(run(dir))
+    const other = { ...tinyConfig, log: { every: 3 }, checkpoint: { every: 7 }, data: { windowSize: 12, prefetch: 1 } }
+    expect(await Effect.runPromise(run(dir, "resume", other))).toBe(18)
+  })
+
+  it("two runs side by side in one process do not disturb each other", async () => {
+    const [one, two, alone] = [temporary(), temporary(), temporary()]
+    await Effect.runPromise(
+      Effect.all([run(one), run(two, "fresh", { ...tinyConfig, length: { steps: 6 } })], { concurrency: 2 })
+    )
+    await Effect.runPromise(run(alone))
+    expect(filesOf(one, 18)).toEqual(filesOf(alone, 18))
   })
 
   it("refuses a directory that holds a run, and a resume with another configuration", async () => {
@@ -243,6 +307,10 @@ describe("Pipeline.train", () => {
     expect(await Effect.runPromise(run(dir, "resume", tinyConfig, { schedule: () => 1e-3 }))).toBe(18)
   })
 })
+
+interface DataBroke {
+  readonly _tag: "DataBroke"
+}
 
 /** The exact loss for so many steps, then NaN; two micro-batches a step. */
 const nanAfter = (steps: number): Loss => {

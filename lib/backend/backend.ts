@@ -40,9 +40,21 @@ export class Backend extends BackendBase {}
 const isUnitError = (error: unknown): error is UnitError =>
   error instanceof BackendError || error instanceof OutOfMemory || error instanceof KernelFailed
 
-/** `sync` for an engine that is registered with tfjs under `tfName`. */
+/** `sync` for an engine that is registered with tfjs under `tfName`; fails with BackendError once it is closed. */
 export const syncOn = (tfName: string): BackendShape["sync"] => (unit) =>
   Effect.suspend(() => {
+    // tf.setBackend would answer with a promise that rejects, which nobody here can wait for.
+    if (tf.findBackend(tfName) === null) {
+      return Effect.fail(
+        new BackendError({
+          backend: tfName,
+          reason: "failed",
+          message:
+            `backend ${tfName}: expected an open engine, but it was closed and its tensors are freed. Keep the ` +
+            "scope of the Backend layer open until the last unit of work is done"
+        })
+      )
+    }
     try {
       if (tf.getBackend() !== tfName) tf.setBackend(tfName)
       return Effect.succeed(unit())

@@ -54,6 +54,8 @@ export class ArenaBackend extends MathBackendCPU {
   readonly pool: Pool
   /** How many results of copied cpu kernels were moved from the heap into the arena. */
   moves = 0
+  /** How many holders of `registerCpu` have not closed yet; the last one takes the backend out of tfjs. */
+  openers = 0
   /** References made by the kernel that runs now; given back when it throws. */
   #made: Array<object> = []
 

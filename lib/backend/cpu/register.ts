@@ -16,7 +16,10 @@ export interface CpuEngine {
   readonly memory: () => { readonly bytesInUse: number; readonly peakBytes: number }
   /** How many results of kernels that are not ours were moved into the arena so far. */
   readonly moves: () => number
-  /** Frees every tensor, ends the workers and takes the backend out of tfjs. */
+  /**
+   * Gives the engine back. The last of those who opened it frees every tensor, ends the workers and takes the backend
+   * out of tfjs; until then the others' tensors live on. A second call does nothing.
+   */
   readonly close: () => void
 }
 
@@ -33,8 +36,9 @@ const defaultThreads = (): number => Math.min(2, globalThis.navigator?.hardwareC
 
 /**
  * Registers our engine with tfjs as `diffclip-cpu`, starts its workers and waits until they are ready. It is not made
- * tfjs's current backend: `tf.setBackend("diffclip-cpu")` does that. A second call while the engine is open only changes
- * the number of threads. Throws RangeError for a number of threads outside 1..16.
+ * tfjs's current backend: `tf.setBackend("diffclip-cpu")` does that. A second call while the engine is open shares it
+ * and only changes the number of threads. Rejects with RangeError for a number of threads outside 1..16, and with the
+ * cause when a worker does not start.
  */
 export const registerCpu = async (options: CpuOptions = {}): Promise<CpuEngine> => {
   const threads = options.threads ?? defaultThreads()
@@ -42,18 +46,29 @@ export const registerCpu = async (options: CpuOptions = {}): Promise<CpuEngine> 
     throw new RangeError(`registerCpu: expected 1 to ${MOST_THREADS} threads, found ${threads}`)
   }
   const backend = openBackend()
+  backend.openers += 1
+  let isOpen = true
+  const close = (): void => {
+    if (!isOpen) return
+    isOpen = false
+    backend.openers -= 1
+    if (backend.openers === 0 && tf.findBackend(BACKEND) === backend) tf.removeBackend(BACKEND)
+  }
   quiet(backend)
   quiet(tf.findBackend("cpu"))
-  await backend.pool.resize(threads)
+  try {
+    await backend.pool.resize(threads)
+  } catch (error) {
+    close()
+    throw error
+  }
   return {
     name: BACKEND,
     threads,
     path: "wasm-mul-add-4x8",
     memory: () => backend.arena.usage(),
     moves: () => backend.moves,
-    close: () => {
-      if (tf.findBackend(BACKEND) === backend) tf.removeBackend(BACKEND)
-    }
+    close
   }
 }
 

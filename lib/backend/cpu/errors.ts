@@ -18,5 +18,8 @@ type KernelFailedFields = { readonly kernel: string; readonly worker: number; re
 const KernelFailedBase: TaggedErrorClass<"KernelFailed", KernelFailedFields> = Data.TaggedError("KernelFailed")<
   KernelFailedFields
 >
-/** A kernel trapped on a worker; the other workers have finished their shares and wait for the next job. */
+/**
+ * A kernel trapped on a worker; the other workers have finished their shares and wait for the next job. Or a worker did
+ * not answer in time: then `worker` is -1, all workers are ended and the engine goes on with one thread.
+ */
 export class KernelFailed extends KernelFailedBase {}

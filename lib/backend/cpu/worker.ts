@@ -32,10 +32,11 @@ const run = (): void => {
 
 let seen = Atomics.load(control, layout.generation)
 parentPort?.postMessage("ready")
-while (true) {
+// Main counts the epoch up before the generation: whoever was told to end before it got here sees it now.
+while (Atomics.load(control, layout.epoch) === setup.epoch) {
   const generation = nextJob(seen)
   if (generation === seen) continue
   seen = generation
-  if (Atomics.load(control, layout.epoch) > setup.epoch) break
+  if (Atomics.load(control, layout.epoch) !== setup.epoch) break
   run()
 }

@@ -6,23 +6,34 @@ import type { Value } from "../tensor/index.ts"
 import { fold, keyOf, normal, sizeOf, value, vjp } from "../tensor/index.ts"
 import { CanaryFailed } from "./errors.ts"
 
+/** Shapes of normal inputs by name. */
+type Inputs = Readonly<Record<string, ReadonlyArray<number>>>
+
 /** A small differentiable program over named inputs; its output and every gradient are compared. */
 interface Canary {
   readonly kernel: string
-  readonly inputs: Readonly<Record<string, ReadonlyArray<number>>>
+  readonly inputs: Inputs
   readonly program: (inputs: Readonly<Record<string, Value>>) => Value
 }
 
-const of = (inputs: Readonly<Record<string, Value>>, name: string): Value => {
+/** A program without gradients: all its outputs are compared. */
+interface PlainCanary {
+  readonly kernel: string
+  readonly inputs: Inputs
+  readonly outputs: (inputs: Readonly<Record<string, Tensor>>) => Readonly<Record<string, Tensor>>
+}
+
+const of = <A>(inputs: Readonly<Record<string, A>>, name: string): A => {
   const found = inputs[name]
   if (found === undefined) throw new Error(`canary: no input ${name}`)
   return found
 }
 
+const KEY = keyOf(7)
 const attentionShapes = { q: [2, 5, 12], k: [2, 5, 12], v: [2, 5, 12] }
 
-/** One per fused operation. Sizes are odd on purpose: tails of vector loops are where kernels go wrong. */
-const canaries: ReadonlyArray<Canary> = [
+/** Enough for every kernel of `kernels` to run. Sizes are odd on purpose: tails of vector loops are where kernels go wrong. */
+const canaries: ReadonlyArray<Canary | PlainCanary> = [
   {
     kernel: "linear",
     inputs: { x: [3, 5, 7], w: [9, 7], b: [9] },
@@ -57,33 +68,86 @@ const canaries: ReadonlyArray<Canary> = [
     inputs: { u: [5, 7], t: [5, 7], scale: [] },
     program: (p) =>
       ops.contrastive(ops.l2Normalize(of(p, "u")), ops.l2Normalize(of(p, "t")), of(p, "scale"), "differentiable").loss
-  }
+  },
+  {
+    kernel: "contrastive",
+    inputs: { u: [5, 7], t: [5, 7], scale: [] },
+    outputs: (p) => {
+      const [u, t] = [ops.l2Normalize(value(of(p, "u"))), ops.l2Normalize(value(of(p, "t")))]
+      return { correct: ops.contrastive(u, t, value(of(p, "scale")), "constant").correct }
+    }
+  },
+  {
+    kernel: "gatherRows",
+    inputs: { table: [5, 7] },
+    // Row 3 comes twice: its gradients add up. Row 1 never comes: its gradient is 0.
+    program: (p) => ops.gatherRows(of(p, "table"), tf.tensor2d([3, 0, 4, 3, 2, 0], [2, 3], "int32"))
+  },
+  {
+    kernel: "patchify",
+    inputs: { images: [2, 3, 9, 9] },
+    outputs: (p) => ({ y: ops.patchify(value(of(p, "images")), 3).tensor })
+  },
+  {
+    kernel: "adamW",
+    inputs: { p: [5, 7], g: [5, 7], m: [5, 7], v: [5, 7] },
+    outputs: (p) => ({
+      ...ops.adamW(of(p, "p"), of(p, "g"), of(p, "m"), tf.square(of(p, "v")), {
+        lr: 0.5, // large, so that an error of the update is not lost against the parameter
+        beta1: 0.9,
+        beta2: 0.98,
+        eps: 1e-3,
+        weightDecay: 0.2,
+        step: 3
+      })
+    })
+  },
+  { kernel: "sumSquares", inputs: { x: [5, 7] }, outputs: (p) => ({ y: tf.scalar(ops.sumSquares(of(p, "x"))) }) }
 ]
 
 /** Relative to max(1, largest expected number): a float32 summation order costs some 1e-6 at these sizes. */
 const LIMIT = 2e-5
 
-const measure = ({ inputs, program }: Canary): ReadonlyArray<readonly [string, Float32Array]> => {
-  const key = keyOf(7)
-  const params = Object.fromEntries(
+const normalInputs = (inputs: Inputs): Readonly<Record<string, Tensor>> =>
+  Object.fromEntries(
     Object.entries(inputs).map(([name, shape]) => [
       name,
-      value(tf.tensor(normal(fold(key, name), sizeOf(shape), 1), [...shape], "float32"))
+      tf.tensor(normal(fold(KEY, name), sizeOf(shape), 1), [...shape], "float32")
     ])
   )
+
+/** The numbers of each output, read inside of a scope. */
+type Measured = ReadonlyArray<readonly [string, Float32Array]>
+
+const read = (tensor: Tensor): Float32Array => Float32Array.from(tensor.dataSync())
+
+const measurePlain = ({ inputs, outputs }: PlainCanary): Measured => {
+  const found = outputs(normalInputs(inputs))
+  const measured = Object.entries(found).map(([name, tensor]): readonly [string, Float32Array] => [name, read(tensor)])
+  for (const tensor of Object.values(found)) tensor.dispose() // the optimizer keeps its results from every scope
+  return measured
+}
+
+const measureGradients = ({ inputs, program }: Canary): Measured => {
+  const params = Object.fromEntries(
+    Object.entries(normalInputs(inputs)).map(([name, tensor]) => [name, value(tensor)])
+  )
   const { outputs, pullback } = vjp(params, (lifted) => ({ out: program(lifted) }))
-  const seed = tf.tensor(normal(fold(key, "seed"), outputs.out.tensor.size, 1), outputs.out.tensor.shape, "float32")
+  const { tensor } = outputs.out
+  const seed = tf.tensor(normal(fold(KEY, "seed"), tensor.size, 1), tensor.shape, "float32")
   const grads = pullback({ out: seed })
-  const take = (tensor: Tensor): Float32Array => {
-    const numbers = Float32Array.from(tensor.dataSync())
-    tensor.dispose()
-    return numbers
-  }
-  const results: Array<readonly [string, Float32Array]> = [["out", take(outputs.out.tensor)]]
-  for (const [name, grad] of Object.entries(grads)) results.push([`d${name}`, take(grad.tensor)])
-  seed.dispose()
-  for (const parameter of Object.values(params)) parameter.tensor.dispose()
-  return results
+  const measured: Array<readonly [string, Float32Array]> = [["out", read(tensor)]]
+  for (const [name, grad] of Object.entries(grads)) measured.push([`d${name}`, read(grad.tensor)])
+  for (const kept of [tensor, ...Object.values(grads).map((grad) => grad.tensor)]) kept.dispose()
+  return measured
+}
+
+const measure = (canary: Canary | PlainCanary): Measured => {
+  let measured: Measured = []
+  tf.tidy(() => {
+    measured = "program" in canary ? measureGradients(canary) : measurePlain(canary)
+  })
+  return measured
 }
 
 const errorOf = (found: Float32Array, expected: Float32Array): number => {
@@ -97,7 +161,7 @@ const errorOf = (found: Float32Array, expected: Float32Array): number => {
 }
 
 /**
- * Runs each fused operation, forward and backward, on an engine and on stock tfjs (where the definitions run), and
+ * Runs each kernel of `kernels`, so each fused operation forward and backward, on an engine and on stock tfjs (where the definitions run), and
  * refuses the engine where the numbers differ. Both must be registered. Leaves the engine in use.
  */
 export const checkCanaries = (tfName: string, reference: string): Effect.Effect<number, CanaryFailed> =>

@@ -1,0 +1,67 @@
+import * as tf from "@tensorflow/tfjs-core"
+import type { TensorInfo } from "@tensorflow/tfjs-core"
+import { Effect } from "effect"
+import { afterEach, describe, expect, it } from "vitest"
+import { checkCanaries } from "../../lib/backend/canary.ts"
+import { ArenaBackend } from "../../lib/backend/cpu/backend.ts"
+import { CanaryFailed } from "../../lib/backend/errors.ts"
+import { kernels } from "../../lib/ops/index.ts"
+import { useEngine } from "./cpu/engine.ts"
+
+const ENGINE = "diffclip-cpu"
+const names = Object.values(kernels).flat()
+const restore: Array<() => void> = []
+
+/** Lets `after` see (and change) the results of one of the engine's kernels until the test ends. */
+const wrap = (name: string, after: (results: ReadonlyArray<TensorInfo>) => void): void => {
+  const config = tf.getKernel(name, ENGINE)
+  const put = (kernelFunc: tf.KernelFunc): void => {
+    tf.unregisterKernel(name, ENGINE)
+    tf.registerKernel({ ...config, kernelFunc })
+  }
+  put((call) => {
+    const results = config.kernelFunc(call)
+    after(Array.isArray(results) ? results : [results])
+    return results
+  })
+  restore.push(() => put(config.kernelFunc))
+}
+
+/** Doubles all numbers of a result and adds 1. */
+const spoil = (result: TensorInfo | undefined): void => {
+  const backend = tf.findBackend(ENGINE)
+  if (!(backend instanceof ArenaBackend) || result === undefined) throw new Error("no result on the engine")
+  const { values } = backend.data.get(result.dataId)
+  if (!(values instanceof Float32Array)) throw new Error("no floats")
+  for (let i = 0; i < values.length; i++) values[i] = 2 * (values[i] ?? 0) + 1
+}
+
+describe("canaries", () => {
+  useEngine()
+  afterEach(() => {
+    for (const undo of restore.splice(0)) undo()
+  })
+
+  it("run every kernel of lib/ops on the engine and leave no tensor behind", async () => {
+    const counts = new Map(names.map((name) => [name, 0]))
+    for (const name of names) wrap(name, () => counts.set(name, (counts.get(name) ?? 0) + 1))
+    const before = tf.memory().numTensors
+    await Effect.runPromise(checkCanaries(ENGINE, "cpu"))
+    expect(names.length).toBeGreaterThan(20)
+    expect([...counts].filter(([, count]) => count === 0)).toEqual([])
+    expect(tf.memory().numTensors).toBe(before)
+  })
+
+  it.each(names)("refuse the engine when any output of %s is wrong", async (name) => {
+    let outputs = 1
+    for (let spoiled = 0; spoiled < outputs; spoiled++) {
+      wrap(name, (results) => {
+        outputs = results.length
+        spoil(results[spoiled])
+      })
+      const error = await Effect.runPromise(Effect.flip(checkCanaries(ENGINE, "cpu")))
+      expect(error, `output ${spoiled}`).toBeInstanceOf(CanaryFailed)
+      restore.pop()?.()
+    }
+  })
+})

@@ -1,27 +1,37 @@
 import * as tf from "@tensorflow/tfjs-core"
 import { Effect } from "effect"
 import { expect, it } from "vitest"
+import { Backend } from "../../lib/backend/index.ts"
 import { Pipeline } from "../../pipelines/index.ts"
 import { live } from "../../pipelines/node.ts"
 import { temporary, tinyConfig, tinyData, tinyModel } from "../pipelines/tiny.ts"
 
-it("tensors and bytes are flat over two thousand steps", async () => {
-  const seen: Array<string> = []
-  let bytes = 0
-  const schedule = (step: number): number => {
-    const memory = tf.memory()
-    if (step === 100) bytes = memory.numBytes
-    if (step >= 100) seen.push(`${memory.numTensors}`)
-    if (step === 1999) expect(memory.numBytes).toBe(bytes)
-    return 1e-4
-  }
-  await Effect.runPromise(
-    Pipeline.train(
+it("tensors, their bytes and the engine's arena are flat over two thousand steps", async () => {
+  const tensors = new Set<number>()
+  const bytes: Array<{ readonly tensors: number; readonly arena: number; readonly peak: number }> = []
+  const program = Effect.gen(function* () {
+    const backend = yield* Backend
+    const schedule = (step: number): number => {
+      const { numTensors, numBytes } = tf.memory()
+      if (step >= 100) tensors.add(numTensors)
+      if (step === 100 || step === 1999) {
+        const { bytesInUse, peakBytes } = Effect.runSync(backend.memory)
+        bytes.push({ tensors: numBytes, arena: bytesInUse, peak: peakBytes })
+      }
+      return 1e-4
+    }
+    yield* Pipeline.train(
       tinyModel,
       tinyData,
       { ...tinyConfig, length: { steps: 2000 }, checkpoint: { every: 500 } },
       { schedule }
-    ).pipe(Effect.scoped, Effect.provide(live({ dir: temporary(), progress: "silent" })))
+    )
+  })
+  await Effect.runPromise(
+    program.pipe(Effect.scoped, Effect.provide(live({ dir: temporary(), progress: "silent" })))
   )
-  expect(new Set(seen).size).toBe(1)
+  const [early, late] = bytes
+  expect(early?.arena).toBeGreaterThanOrEqual(early?.tensors ?? Infinity)
+  expect(late).toEqual(early)
+  expect(tensors.size).toBe(1)
 }, 900_000)

@@ -3,7 +3,7 @@ import type { ImageText, ImageTextBatch, RgbImage, TextInput, Transform } from "
 import type { ImageTransform } from "../lib/image/index.ts"
 import { applyTransform } from "../lib/image/index.ts"
 import type { Key } from "../lib/tensor/index.ts"
-import { fold, integerBelow, uniformSequence } from "../lib/tensor/index.ts"
+import { fold, integerBelow, ShapeError, uniformSequence } from "../lib/tensor/index.ts"
 import type { Tokenizer } from "../lib/text/index.ts"
 import { clipTokenizer, compactTokenizer } from "../lib/text/index.ts"
 import type { TrainConfig } from "./config.ts"
@@ -15,9 +15,16 @@ export interface EncodedBatch {
   readonly tokens: Int32Array
 }
 
-/** The tokenizer that a model's text input asks for. */
-export const tokenizerOf = ({ contextLength, truncate, tokenTable }: TextInput): Tokenizer => {
+/**
+ * The tokenizer that a model's text input asks for. Throws ShapeError for a model that has fewer rows than the tokenizer
+ * has ids and no table that says which.
+ */
+export const tokenizerOf = ({ contextLength, vocabSize, truncate, tokenTable }: TextInput): Tokenizer => {
   const base = clipTokenizer({ contextLength, truncate })
+  if (tokenTable === undefined && vocabSize < base.vocabSize) {
+    const found = `a vocabSize of ${vocabSize} and no tokenTable`
+    throw new ShapeError("tokenizerOf", `a vocabSize of at least ${base.vocabSize} or a tokenTable`, found)
+  }
   return tokenTable === undefined ? base : compactTokenizer(base, tokenTable)
 }
 

@@ -111,7 +111,7 @@ export const storedDescription = (
     return { name: metadata["name"] ?? config.kind, config, input }
   })
 
-/** The model value of a description. Fails with `malformed` where its sizes do not fit each other. */
+/** The model value of a description. Fails with `malformed` where its sizes or token table do not fit each other. */
 export const modelFrom = (
   file: string,
   { name, config, input }: ModelDescription
@@ -122,7 +122,13 @@ export const modelFrom = (
     } catch (error) {
       if (!(error instanceof ShapeError)) throw error
       const advice = "take another checkpoint, or name the model yourself"
-      return checkpointError({ reason: "malformed", file, expected: "sizes of a model", found: error.message, advice })
+      return checkpointError({
+        reason: "malformed",
+        file,
+        expected: "sizes and a token table of a model",
+        found: error.message,
+        advice
+      })
     }
   })
 

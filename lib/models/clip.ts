@@ -11,13 +11,14 @@ import { lambdaInitOf } from "./config.ts"
 import type { ClipParams, ParamsOf } from "./params.ts"
 import type { AttentionSpecs } from "./specs.ts"
 import { attentionSpecs, clipSpecs, diffAttentionSpecs } from "./specs.ts"
-import type { Attend, TowerTrace } from "./towers.ts"
+import { checkTokenTable } from "./tokenTable.ts"
+import type { Attend, TextTrace, VisionTrace } from "./towers.ts"
 import { runText, runVision } from "./towers.ts"
 
 /** Both towers' traces: for goldens, and for looking inside. */
 export interface ClipTrace {
-  readonly vision: TowerTrace
-  readonly text: TowerTrace
+  readonly vision: VisionTrace
+  readonly text: TextTrace
   readonly imageEmbed: Value
   readonly textEmbed: Value
 }
@@ -33,9 +34,14 @@ export interface Clip<P extends Params> extends DualEncoder<P> {
   readonly trace: (params: P, batch: ImageTextBatch) => ClipTrace
 }
 
-/** Where text is cut and which rows of the vocabulary the model has, and the picture's statistics. */
+/** Where text is cut and which rows of the vocabulary the model has. */
 export interface ClipInput {
+  /** Default `asPublished`. */
   readonly truncate?: "asPublished" | "keepEot"
+  /**
+   * The CLIP id of each row of the token embedding, `vocabSize` of them: 0 first, 49406 and 49407 last. Without one a
+   * `vocabSize` below 49408 makes a model for token ids only, which no tokenizer fits.
+   */
   readonly tokenTable?: ReadonlyArray<number>
 }
 
@@ -64,7 +70,7 @@ const differential = (
 /** ImageNet's statistics, which the published training used (REFERENCE 4.4), not CLIP's. */
 const IMAGENET = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] } as const
 
-const checkConfig = (name: string, config: ClipConfig): void => {
+const checkConfig = (name: string, config: ClipConfig, { tokenTable }: ClipInput): void => {
   const { kind, vision, text, imageSize, patchSize, vocabSize, contextLength, embedDim } = config
   const sizes = {
     imageSize,
@@ -83,6 +89,7 @@ const checkConfig = (name: string, config: ClipConfig): void => {
   }
   headDimOf(`${name} vision`, vision.width, vision.numHeads, kind !== "clip")
   headDimOf(`${name} text`, text.width, text.numHeads, kind === "diffClip" || kind === "diffClipStar")
+  if (tokenTable !== undefined) checkTokenTable(name, tokenTable, vocabSize)
 }
 
 const assemble = <VA, TA>(
@@ -92,11 +99,11 @@ const assemble = <VA, TA>(
   text: TowerAttention<TA>,
   input: ClipInput
 ): Clip<ClipParams<VA, TA>> => {
-  checkConfig(name, settings)
+  checkConfig(name, settings, input)
   const specs = clipSpecs(settings, vision.specs, text.specs)
-  const traceImage = (p: ClipParams<VA, TA>, images: Tensor): TowerTrace =>
+  const traceImage = (p: ClipParams<VA, TA>, images: Tensor): VisionTrace =>
     runVision(settings, vision.attend, p.visual, images)
-  const traceText = (p: ClipParams<VA, TA>, tokens: Tensor): TowerTrace =>
+  const traceText = (p: ClipParams<VA, TA>, tokens: Tensor): TextTrace =>
     runText(settings, text.attend, p.text, tokens, (flat) => tf.tensor1d([...flat], "int32"))
   const encodeImage = (p: ClipParams<VA, TA>, images: Tensor): Value =>
     ops.matmul(traceImage(p, images).pooled, p.imageProjection) // [B, Dv] -> [B, E]
@@ -172,7 +179,7 @@ const bothDifferential = (name: string, config: ClipConfig, input: ClipInput): C
     input
   )
 
-/** The baseline CLIP of any size. Throws ShapeError where the sizes do not fit each other. */
+/** The baseline CLIP of any size. Throws ShapeError where sizes or token table do not fit each other. */
 export const makeClip = (name: string, config: Omit<ClipConfig, "kind" | "lambdaInit">, input: ClipInput = {}): ClipOf<
   "clip"
 > => makers.clip(name, { ...config, kind: "clip", lambdaInit: 0.8 }, input)

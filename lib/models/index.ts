@@ -13,4 +13,5 @@ export type {
 } from "./params.ts"
 export type { ClipSizes, VitName } from "./presets.ts"
 export { clip, diffClip, diffClipStar, diffClipVision, vit } from "./presets.ts"
-export type { TowerTrace } from "./towers.ts"
+export type { Attend, TextTrace, VisionTrace } from "./towers.ts"
+export { runVision } from "./towers.ts"

@@ -5,17 +5,31 @@ import * as ops from "../ops/index.ts"
 import type { Value } from "../tensor/index.ts"
 import { checkShape, dims2, ShapeError, value } from "../tensor/index.ts"
 import type { ClipConfig } from "./config.ts"
-import { layerNormEps, numImageTokens } from "./config.ts"
+import { layerNormEps } from "./config.ts"
 import type { TextTower, VisionTower } from "./params.ts"
 
 /** One layer's attention as a function of its parameters and its normalised input. */
 export type Attend<A> = (p: A, x: Value) => Value
 
-/** What a tower did on the way: block outputs [B, N, D], the final norm's output, and the pooled token [B, D]. */
-export interface TowerTrace {
+/** What the image tower did on the way. P = patches, N = 1 + P. */
+export interface VisionTrace {
+  /** [B, P, D], before class token and positions. */
   readonly embedded: Value
+  /** The output of each block, [B, N, D]. */
   readonly blocks: ReadonlyArray<Value>
+  /** The class token after the final norm, [B, D]. */
+  readonly pooled: Value
+}
+
+/** What the text tower did on the way. */
+export interface TextTrace {
+  /** [B, L, D], positions included. */
+  readonly embedded: Value
+  /** The output of each block, [B, L, D]. */
+  readonly blocks: ReadonlyArray<Value>
+  /** All tokens after the final norm, [B, L, D]. */
   readonly normed: Value
+  /** Of these the one at the first maximum of the ids, [B, D]. */
   readonly pooled: Value
 }
 
@@ -41,7 +55,7 @@ export const runVision = <A>(
   attend: (layer: number) => Attend<A>,
   p: VisionTower<A>,
   images: Tensor
-): TowerTrace => {
+): VisionTrace => {
   const size = config.imageSize
   checkShape("encodeImage", "images", images, [undefined, 3, size, size])
   const d = config.vision.width
@@ -55,7 +69,7 @@ export const runVision = <A>(
   // Only the class token is used, and layer norm works on each token alone: norm after the slice.
   const cls = ops.reshape(ops.slice(last, 1, 0, 1), [b, d]) // [B, N, D] -> [B, D]
   const pooled = layerNorm(eps)(p.norm, cls)
-  return { embedded, blocks, normed: pooled, pooled }
+  return { embedded, blocks, pooled }
 }
 
 /** Position of the first maximum of each row of tokens [B, L]: the end-of-text token, or whatever id is largest. */
@@ -76,7 +90,7 @@ export const runText = <A>(
   p: TextTower<A>,
   tokens: Tensor,
   poolIndex: (flat: ReadonlyArray<number>) => Tensor
-): TowerTrace => {
+): TextTrace => {
   const l = config.contextLength
   checkShape("encodeText", "tokens", tokens, [undefined, l])
   if (tokens.dtype !== "int32") throw new ShapeError("encodeText", "int32 tokens", `${tokens.dtype} tokens`)
@@ -91,7 +105,3 @@ export const runText = <A>(
   const pooled = ops.gatherRows(ops.reshape(normed, [b * l, d]), poolIndex(flat)) // [B L, D] -> [B, D]
   return { embedded, blocks, normed, pooled }
 }
-
-/** The number of image tokens must match the stored positions; ShapeError says what a checkpoint expects. */
-export const checkImageTokens = (config: ClipConfig, posEmbed: Value): void =>
-  checkShape("encodeImage", "posEmbed", posEmbed.tensor, [1, numImageTokens(config), config.vision.width])

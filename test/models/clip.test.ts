@@ -187,6 +187,25 @@ describe("sizes that do not fit", () => {
     expect(() => makeDiffClip("bad", { ...tiny, ...change })).toThrow(message)
   })
 
+  const words = [1, 2, 3, 4, 5, 6, 7]
+  it.each([
+    ["too short", [0, 1, 49406, 49407], "a tokenTable of vocabSize 10 ids, found a tokenTable of 4"],
+    ["too long", [0, ...words, 8, 49406, 49407], "a tokenTable of vocabSize 10 ids, found a tokenTable of 11"],
+    ["without the end tokens", [0, ...words, 8, 9], "ends with 49406, 49407, found 0 first, 8, 9 last"],
+    ["without padding", [1, ...words, 49406, 49407], "starts with 0"],
+    ["with an id that CLIP lacks", [0, ...words.slice(1), 49408, 49406, 49407], "ids from 0 to 49407"],
+    ["with an id twice", [0, 2, ...words.slice(1), 49406, 49407], "each id once in a tokenTable of 10"]
+  ])("a token table %s is a ShapeError", (_, tokenTable, message) => {
+    expect(() => makeClip("bad", tiny, { tokenTable })).toThrow(ShapeError)
+    expect(() => makeClip("bad", tiny, { tokenTable })).toThrow(message)
+  })
+
+  it("a token table that lists each row's id is the model's, and a model without one takes token ids", () => {
+    const tokenTable = [0, ...words, 49406, 49407]
+    expect(makeClip("table", tiny, { tokenTable }).transform.text.tokenTable).toEqual(tokenTable)
+    expect(makeClip("ids", tiny).transform.text).not.toHaveProperty("tokenTable")
+  })
+
   it("CLIP, and the text tower of the vision-only model, may have odd heads", () => {
     expect(makeClip("odd", { ...tiny, vision: { width: 12, layers: 1, numHeads: 3 } }).embedDim).toBe(6)
     expect(makeDiffClipVision("odd", { ...tiny, text: { width: 12, layers: 1, numHeads: 3 } }).embedDim).toBe(6)

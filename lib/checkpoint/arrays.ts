@@ -1,10 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core"
 import { Effect } from "effect"
-import type { Clip } from "../models/index.ts"
 import type { SpecTree } from "../nn/index.ts"
 import { mapSpecs } from "../nn/index.ts"
 import type { Params, Shape } from "../tensor/index.ts"
-import { leavesOf, mapParams, sameShape, ShapeError, showShape, sizeOf, value } from "../tensor/index.ts"
+import { leavesOf, sameShape, ShapeError, showShape, sizeOf, value } from "../tensor/index.ts"
 
 /** The numbers of a leaf, row-major, off the device. `path` is the leaf's path in its tree. */
 export interface NamedArray {
@@ -45,13 +44,3 @@ const keep = (data: Float32Array, shape: Shape) => value(tf.keep(tf.tensor(data,
  */
 export const paramsFrom = <P extends Params>(specs: SpecTree<P>, arrays: Arrays): P =>
   mapSpecs<P>(specs, ({ path, spec }) => keep(found(arrays, path, spec.shape), spec.shape))
-
-/** `paramsFrom` for a model value, whose parameter type is then known. */
-export const paramsOf = <P extends Params>(model: Clip<P>, arrays: Arrays): P => paramsFrom<P>(model.specs, arrays)
-
-/**
- * A tree of the structure and shapes of `like` with the numbers at `prefix.path` of `arrays`: the moments of an
- * optimizer, whose trees are those of the parameters. Ownership and errors as in `paramsFrom`.
- */
-export const treeFrom = <P extends Params>(like: P, arrays: Arrays, prefix: string): P =>
-  mapParams(like, ({ tensor }, path) => keep(found(arrays, `${prefix}.${path}`, tensor.shape), tensor.shape))

@@ -1,5 +1,5 @@
 export type { Arrays, NamedArray } from "./arrays.ts"
-export { paramsFrom, paramsOf, readArrays, treeFrom } from "./arrays.ts"
+export { paramsFrom, readArrays } from "./arrays.ts"
 export type { Checksum } from "./checksum.ts"
 export type { Dtype, FloatDtype } from "./dtypes.ts"
 export type { CheckpointErrorFields, CheckpointErrorReason } from "./errors.ts"

@@ -17,7 +17,7 @@ export interface LoadOptions extends ReadModelOptions {
   readonly maxBytes?: number
 }
 
-/** The cap on `state.json`: 64 MiB; skipped samples are listed there. */
+/** The cap on `state.json`: 64 MiB, far above any that is written; it holds what the trainer adds. */
 const MAX_STATE_BYTES = 64 * 1024 * 1024
 const DEFAULT_MAX_BYTES = 16 * 1024 ** 3
 

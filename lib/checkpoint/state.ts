@@ -27,7 +27,7 @@ export interface RunState {
   /** The run made its last step. */
   readonly finished: boolean
   readonly best: BestCheckpoint | null
-  /** What the trainer adds, as JSON: the resolved configuration, the data's fingerprint, skipped samples, … */
+  /** What the trainer adds, as JSON: the resolved configuration, the data's fingerprint, … */
   readonly extra: Readonly<Record<string, unknown>>
 }
 

@@ -28,6 +28,5 @@ export {
   normalize,
   normalizeInto,
   trainTransform,
-  transformedLength,
   transformPixels
 } from "./transform.ts"

@@ -134,12 +134,9 @@ export const transformPixels = (transform: ImageTransform, image: RgbImage, next
   }
 }
 
-/** How many numbers one picture takes after a transform: 3 size size. */
-export const transformedLength = (transform: ImageTransform): number => 3 * transform.size * transform.size
-
 /**
  * Apply a transform and write the result, float32 [3, size, size], into `out` from `offset` on: picture b of a batch
- * goes to `b * transformedLength(transform)`. The result is a function of picture and sequence alone.
+ * goes to `b * 3 * size * size`. The result is a function of picture and sequence alone.
  */
 export const applyTransform = (
   transform: ImageTransform,

@@ -3,7 +3,7 @@ import { it } from "@effect/vitest"
 import * as tf from "@tensorflow/tfjs-core"
 import { Effect } from "effect"
 import { describe, expect } from "vitest"
-import type { AnyClip, NamedArray, TensorToWrite } from "../../lib/checkpoint/index.ts"
+import type { AnyClip, TensorToWrite } from "../../lib/checkpoint/index.ts"
 import {
   bytesOf,
   describeModel,
@@ -11,11 +11,10 @@ import {
   encodeSafetensors,
   float32Tensor,
   officialNames,
-  paramsOf,
+  paramsFrom,
   readArrays,
   readModelFile,
   readSafetensors,
-  treeFrom,
   withLoaded,
   withModel
 } from "../../lib/checkpoint/index.ts"
@@ -144,6 +143,24 @@ describe("a checkpoint of another model", () => {
     })
   })
 
+  it("whose stored token table does not fit is malformed, and the message says what table it should be", () => {
+    const model = tinyModel("clip", { tokenTable })
+    const tables = [
+      [[...tokenTable, 49407], "a tokenTable of vocabSize 7 ids, found a tokenTable of 8"],
+      [[0, 3, 5, 8, 11, 12, 13], "ends with 49406, 49407"]
+    ] as const
+    for (const [table, words] of tables) {
+      const metadata = {
+        diffclip: "1",
+        config: JSON.stringify(model.settings),
+        input: JSON.stringify({ truncate: "keepEot", tokenTable: table })
+      }
+      const error = failure(bytesOf(encodeSafetensors(tensorsOf(model), metadata)))
+      expect(error.reason).toBe("malformed")
+      expect(error.message).toContain(words)
+    }
+  })
+
   it("that does not say what it is needs the caller to say so", () => {
     expect(failure(foreign(tensorsOf(tinyModel())))).toMatchObject({ reason: "unknownModel" })
   })
@@ -194,7 +211,7 @@ describe("trees", () => {
       const { arrays: loaded } = yield* readModelFile("file", bytesOf(encodeModel(model, arrays, "0.1.0")))
       let again = params
       tf.tidy(() => {
-        again = paramsOf(model, loaded) // survives the tidy
+        again = paramsFrom<typeof params>(model.specs, loaded) // survives the tidy
       })
       expect(yield* readArrays(again)).toEqual(arrays)
       expect(leavesOf(again).map(({ path }) => path)).toEqual(leavesOf(params).map(({ path }) => path))
@@ -203,15 +220,12 @@ describe("trees", () => {
       expect(tf.memory().numTensors).toBe(before)
     }))
 
-  it("an optimizer's trees are built under their prefix, and a missing array is named", () => {
-    const model = makeClip("tiny", sizes)
-    const params = model.init(keyOf(3))
-    const arrays = new Map(arraysFor(model, 5, "mu.").map((array): [string, NamedArray] => [array.path, array]))
-    const mu = treeFrom(params, arrays, "mu")
-    expect([...mu.visual.norm.bias.tensor.dataSync()]).toEqual([...arrays.get("mu.visual.norm.bias")?.data ?? []])
-    expect(() => treeFrom(params, arrays, "nu")).toThrow("nu.visual.clsToken")
-    disposeParams(mu)
-    disposeParams(params)
+  it("a missing array is named, and so is one of another shape", () => {
+    const { specs } = makeClip("tiny", sizes)
+    expect(() => paramsFrom(specs, new Map())).toThrow("an array at visual.clsToken, found none")
+    const path = "visual.clsToken"
+    const wrong = new Map([[path, { path, shape: [4], data: new Float32Array(4) }]])
+    expect(() => paramsFrom(specs, wrong)).toThrow("[1, 1, 4] at visual.clsToken, found [4]")
   })
 
   it("a model whose kind is known at run time only meets parameters of its own type", () => {

@@ -14,14 +14,14 @@ export interface Claim {
 export const chunksOf = <A>(items: ReadonlyArray<A>, size: number): ReadonlyArray<ReadonlyArray<A>> =>
   Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size))
 
-/** Visits one epoch in stored order, at most `batchSize` samples at a time. */
+/** Visits one epoch in stored order, window by window of at most `batchSize` samples. */
 export const forEachBatch = <S, DE, R, E>(
   dataset: Dataset<S, DE, R>,
   batchSize: number,
   visit: (batch: ReadonlyArray<S>) => Effect.Effect<void, E>
 ): Effect.Effect<void, DE | E, R> =>
   dataset.windows({ seed: 0, windowSize: batchSize, order: "sequential" }, { epoch: 0, delivered: 0 }).pipe(
-    Stream.runForEach((window) => Effect.forEach(chunksOf(window, batchSize), visit, { discard: true }))
+    Stream.runForEach(visit)
   )
 
 /**

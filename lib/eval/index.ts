@@ -16,6 +16,8 @@ export { makeZeroShot, zeroShot, type ZeroShotOptions, type ZeroShotResult } fro
 export {
   classShares,
   zeroShotChance,
+  type ZeroShotCounter,
+  zeroShotCounter,
   type ZeroShotFractions,
   type ZeroShotMetrics,
   zeroShotMetrics

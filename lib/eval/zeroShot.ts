@@ -7,7 +7,7 @@ import { EvaluationError } from "./errors.ts"
 import { checkEmbeddings, chunksOf, type Claim, forEachBatch, noSamples } from "./evaluator.ts"
 import { concatRows, normalizeRows, scoreMatrix } from "./matrix.ts"
 import { fillTemplate } from "./templates.ts"
-import { zeroShotChance, type ZeroShotFractions, zeroShotMetrics } from "./zeroShotMetrics.ts"
+import { zeroShotChance, zeroShotCounter, type ZeroShotFractions } from "./zeroShotMetrics.ts"
 
 /** What can be asked for; everything has a default. */
 export interface ZeroShotOptions {
@@ -53,8 +53,8 @@ export const makeZeroShot = (
       const batchSize = options.batchSize ?? 256
       const task = yield* taskOf(claim, options, dataset)
       const classes = yield* encodeClasses(claim, encoders, task.texts, batchSize)
-      const logits: Array<EmbeddingMatrix> = []
-      const targets: Array<number> = []
+      const numClasses = task.classNames.length
+      const counter = zeroShotCounter(numClasses)
       let numLeftOut = 0
       yield* forEachBatch(dataset, batchSize, (samples) =>
         Effect.gen(function* () {
@@ -64,18 +64,19 @@ export const makeZeroShot = (
           if (batch.length === 0) return
           const images = yield* encoders.encodeImages(batch.map(({ image }) => image))
           yield* checkEmbeddings(claim, "the image embedding", batch.map(({ key }) => key), encoders.embedDim)(images)
-          logits.push(scoreMatrix(normalizeRows(images), classes))
-          targets.push(...batch.map(({ label }) => task.placeOf.get(label) ?? -1))
+          counter.add(
+            scoreMatrix(normalizeRows(images), classes),
+            batch.map(({ label }) => task.placeOf.get(label) ?? -1)
+          )
         }))
-      if (targets.length === 0) {
+      if (counter.numPictures() === 0) {
         const hint = numLeftOut > 0 ? `all ${numLeftOut} lie outside restrictTo` : "check its path or pattern"
         return yield* noSamples(claim, hint)
       }
-      const numClasses = task.classNames.length
-      const { metrics, confusion } = zeroShotMetrics(concatRows(logits, numClasses), targets)
+      const { metrics, confusion } = counter.result()
       return {
         ...claim,
-        n: targets.length,
+        n: counter.numPictures(),
         metrics,
         chance: zeroShotChance(numClasses),
         classNames: task.classNames,

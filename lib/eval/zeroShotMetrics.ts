@@ -16,35 +16,68 @@ export interface ZeroShotMetrics {
   readonly confusion: Uint32Array
 }
 
+/** Counts predictions batch by batch, so that the logits of a whole data set never exist at once. */
+export interface ZeroShotCounter {
+  /**
+   * Counts logits [n, K] against targets [n] and gives the predictions. Throws ShapeError for other sizes, RangeError for
+   * a target out of range or a NaN logit.
+   */
+  readonly add: (logits: EmbeddingMatrix, targets: ArrayLike<number>) => Uint32Array
+  /** Pictures counted so far. */
+  readonly numPictures: () => number
+  /** The metrics of all that was counted, at least one picture; RangeError without one. */
+  readonly result: () => Pick<ZeroShotMetrics, "metrics" | "confusion">
+}
+
+/** Counts nothing yet, for K classes. Rules and source are those of `zeroShotMetrics`. */
+export const zeroShotCounter = (numClasses: number): ZeroShotCounter => {
+  const confusion = new Uint32Array(numClasses * numClasses)
+  let numTop5 = 0
+  let n = 0
+  return {
+    add: (logits, targets) => {
+      checkMatrix("zeroShotMetrics", logits, numClasses)
+      const { rows } = logits
+      if (targets.length !== rows) {
+        throw new ShapeError("zeroShotMetrics", `a target for each of ${rows} rows`, `${targets.length}`)
+      }
+      const predictions = new Uint32Array(rows)
+      for (let row = 0; row < rows; row++) {
+        const target = targets[row] ?? -1
+        const { best, rank } = placesOf(logits, row, target)
+        predictions[row] = best
+        const cell = target * numClasses + best
+        confusion[cell] = (confusion[cell] ?? 0) + 1
+        if (rank < 5) numTop5++
+        n++
+      }
+      return predictions
+    },
+    numPictures: () => n,
+    result: () => {
+      if (n === 0) throw new RangeError("zeroShotMetrics: expected at least one picture, found none")
+      const shares = classShares(confusion, numClasses)
+      const numRight = shares.reduce((sum, { right }) => sum + right, 0)
+      const present = shares.filter(({ total }) => total > 0)
+      const meanPerClass = present.reduce((sum, { right, total }) => sum + right / total, 0) / present.length
+      return {
+        metrics: { top1: numRight / n, ...(numClasses < 5 ? {} : { top5: numTop5 / n }), meanPerClass },
+        confusion: confusion.slice()
+      }
+    }
+  }
+}
+
 /**
  * Top-1, top-5 and mean per class from logits [n, K] and targets [n] in 0..K-1. Ties go to the lower index. Mean per
  * class is the mean, over the classes that occur among the targets, of the share that is right in the class
- * (CLIP_benchmark's rule). Throws ShapeError for other sizes, RangeError for a target out of range or a NaN logit.
+ * (CLIP_benchmark's rule). Throws ShapeError for other sizes, RangeError for no row, a target out of range or a NaN logit.
  * Source: REFERENCE 6.1.
  */
 export const zeroShotMetrics = (logits: EmbeddingMatrix, targets: ArrayLike<number>): ZeroShotMetrics => {
-  checkMatrix("zeroShotMetrics", logits)
-  const { rows, columns: numClasses } = logits
-  if (targets.length !== rows || rows === 0) {
-    throw new ShapeError("zeroShotMetrics", `a target for each of ${rows} rows, at least one`, `${targets.length}`)
-  }
-  const predictions = new Uint32Array(rows)
-  const confusion = new Uint32Array(numClasses * numClasses)
-  let numTop5 = 0
-  for (let row = 0; row < rows; row++) {
-    const target = targets[row] ?? -1
-    const { best, rank } = placesOf(logits, row, target)
-    predictions[row] = best
-    const cell = target * numClasses + best
-    confusion[cell] = (confusion[cell] ?? 0) + 1
-    if (rank < 5) numTop5++
-  }
-  const shares = classShares(confusion, numClasses)
-  const numRight = shares.reduce((sum, { right }) => sum + right, 0)
-  const present = shares.filter(({ total }) => total > 0)
-  const meanPerClass = present.reduce((sum, { right, total }) => sum + right / total, 0) / present.length
-  const metrics = { top1: numRight / rows, ...(numClasses < 5 ? {} : { top5: numTop5 / rows }), meanPerClass }
-  return { metrics, predictions, confusion }
+  const counter = zeroShotCounter(logits.columns)
+  const predictions = counter.add(logits, targets)
+  return { ...counter.result(), predictions }
 }
 
 /** Pictures of each class that were put right, out of all of it. */

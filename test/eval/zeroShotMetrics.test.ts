@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { zeroShotChance, zeroShotMetrics } from "../../lib/eval/index.ts"
+import { zeroShotChance, zeroShotCounter, zeroShotMetrics } from "../../lib/eval/index.ts"
 import { integerBelow, permutation, ShapeError, uniformSequence } from "../../lib/tensor/index.ts"
 import { matrix, randomMatrix, reorder, testKey } from "./fakes.ts"
 
@@ -33,6 +33,21 @@ describe("zero-shot metrics", () => {
       expect(moved).toEqual(metrics)
       expect(metrics.top5).toBeGreaterThanOrEqual(metrics.top1)
     }))
+  })
+  it("counted batch by batch they are those of the whole", () => {
+    fc.assert(fc.property(fc.nat(), fc.integer({ min: 1, max: 11 }), (seed, cut) => {
+      const logits = randomMatrix(testKey("logits", seed), 12, 6)
+      const targets = Array.from({ length: 12 }, (_, i) => (i * 5 + seed) % 6)
+      const counter = zeroShotCounter(6)
+      const predictions = [[0, cut], [cut, 12]].flatMap(([from = 0, to = 0]) => {
+        const rows = { rows: to - from, columns: 6, data: logits.data.slice(from * 6, to * 6) }
+        return [...counter.add(rows, targets.slice(from, to))]
+      })
+      const whole = zeroShotMetrics(logits, targets)
+      expect({ ...counter.result(), predictions: Uint32Array.from(predictions) }).toEqual(whole)
+      expect(counter.numPictures()).toBe(12)
+    }))
+    expect(() => zeroShotCounter(6).result()).toThrow("at least one picture")
   })
   it("random logits reach the chance level within four standard errors", () => {
     const numPictures = 20_000

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core"
 import type { Embeddings, ImageTextBatch, Loss, Model, Optimizer } from "../lib/api/index.ts"
-import { globalNorm } from "../lib/optim/index.ts"
+import * as ops from "../lib/ops/index.ts"
 import type { Params, Value } from "../lib/tensor/index.ts"
 import { disposeParams, leavesOf, mapParams, value, vjp, zipParams } from "../lib/tensor/index.ts"
 
@@ -15,14 +15,12 @@ export interface PassResult<P extends Params> {
   readonly correct: number
 }
 
-/** What the U micro-batches of one step say; `loss` and `correct` hold a number a micro-batch. */
+/** What the micro-batches of a step say so far; `loss` and `correct` hold a number a micro-batch. */
 export interface StepGradients<P extends Params> {
-  /** Of the sum of loss / U. They belong to the caller; `applyUpdate` consumes them. */
+  /** The sum of the passes' gradients, the caller's; `accumulate` and `applyUpdate` consume them. */
   readonly grads: P
   readonly loss: ReadonlyArray<number>
   readonly correct: ReadonlyArray<number>
-  /** L2 norm of all gradients together; nothing is clipped. */
-  readonly gradNorm: number
 }
 
 const readScalar = (x: Value): number => x.tensor.dataSync()[0] ?? Number.NaN
@@ -54,7 +52,7 @@ export const addGradients = <P extends Params>(a: P, b: P): P => {
   let sum: P | undefined
   try {
     tf.tidy(() => {
-      sum = zipParams(a, b, (x, y) => value(tf.add(x.tensor, y.tensor)))
+      sum = zipParams(a, b, (x, y) => value(ops.raw.addTensors(x.tensor, y.tensor)))
       for (const { value } of leavesOf(sum)) tf.keep(value.tensor)
     })
   } finally {
@@ -66,33 +64,17 @@ export const addGradients = <P extends Params>(a: P, b: P): P => {
 }
 
 /**
- * The gradients of one step: the sum over its U micro-batches of the gradients of loss / U, each micro-batch with
- * negatives of its own. One synchronous unit; a caller that wants the event loop to run between micro-batches calls
- * `gradientsOf` and `addGradients` itself. Throws RangeError without a micro-batch. Source: REFERENCE 4.2; GOLDENS 5.
+ * One micro-batch more: the sum over the U micro-batches of a step of the gradients of loss / U, each with negatives of
+ * its own. Consumes the gradients of both, also when it throws. Source: REFERENCE 4.2; GOLDENS 5.
  */
-export const computeGradients = <P extends TwoTowerParams>(
-  model: Model<P, ImageTextBatch, Embeddings>,
-  loss: Loss,
-  params: P,
-  microBatches: ReadonlyArray<ImageTextBatch>
-): StepGradients<P> => {
-  const losses: Array<number> = []
-  const correct: Array<number> = []
-  let grads: P | undefined
-  try {
-    for (const batch of microBatches) {
-      const pass = gradientsOf(model, loss, params, batch, microBatches.length)
-      grads = grads === undefined ? pass.grads : addGradients(grads, pass.grads)
-      losses.push(pass.loss)
-      correct.push(pass.correct)
-    }
-    if (grads === undefined) throw new RangeError("computeGradients: expected at least one micro-batch, found none")
-    return { grads, loss: losses, correct, gradNorm: globalNorm(grads) }
-  } catch (cause) {
-    if (grads !== undefined) disposeParams(grads)
-    throw cause
-  }
-}
+export const accumulate = <P extends Params>(
+  previous: StepGradients<P> | undefined,
+  pass: PassResult<P>
+): StepGradients<P> => ({
+  grads: previous === undefined ? pass.grads : addGradients(previous.grads, pass.grads),
+  loss: [...previous?.loss ?? [], pass.loss],
+  correct: [...previous?.correct ?? [], pass.correct]
+})
 
 /** Parameters and state after an update, both the caller's, and the logarithm `logitScale` before and after the clamp. */
 export interface AppliedUpdate<P extends Params, S> {

@@ -15,7 +15,7 @@ export const clipByGlobalNorm = <P extends Params>(maxNorm: number): GradientTra
   init: () => null,
   update: (grads) => {
     const factor = Math.min(1, maxNorm / (globalNorm(grads) + 1e-6))
-    const clipped = mapParams(grads, (grad) => own(() => tf.mul(grad.tensor, factor)))
+    const clipped = mapParams(grads, (grad) => own(() => ops.raw.scale(grad.tensor, factor)))
     disposeParams(grads)
     return [clipped, null]
   }
@@ -33,9 +33,7 @@ export const decayWeights = <P extends Params>(
       params,
       (grad, parameter, path) =>
         own(() =>
-          isDecayed(parameter, path) ?
-            tf.add(grad.tensor, tf.mul(parameter.tensor, weightDecay)) :
-            tf.clone(grad.tensor)
+          isDecayed(parameter, path) ? ops.raw.axpy(weightDecay, parameter.tensor, grad.tensor) : tf.clone(grad.tensor)
         )
     )
     disposeParams(grads)
@@ -62,12 +60,8 @@ export const scaleByAdam = <P extends Params>(
   { beta1, beta2, eps }: AdamOptions
 ): GradientTransform<P, AdamState<P>> => {
   const zeros = (params: P): P => mapParams(params, (parameter) => own(() => tf.zerosLike(parameter.tensor)))
-  const blend = (grads: P, moment: P, rate: number, power: (g: tf.Tensor) => tf.Tensor): P => {
-    const blended = zipParams(
-      moment,
-      grads,
-      (old, grad) => own(() => tf.add(tf.mul(old.tensor, rate), tf.mul(power(grad.tensor), 1 - rate)))
-    )
+  const nextMoment = (grads: P, moment: P, rate: number, blend: typeof ops.raw.blend): P => {
+    const blended = zipParams(moment, grads, (old, grad) => own(() => blend(rate, old.tensor, grad.tensor)))
     disposeParams(moment)
     return blended
   }
@@ -75,13 +69,10 @@ export const scaleByAdam = <P extends Params>(
     init: (params) => ({ step: 0, mu: zeros(params), nu: zeros(params) }),
     update: (grads, state) => {
       const step = state.step + 1
-      const mu = blend(grads, state.mu, beta1, (g) => g)
-      const nu = blend(grads, state.nu, beta2, (g) => tf.square(g))
-      const updates = zipParams(mu, nu, (m, v) =>
-        own(() => {
-          const denominator = tf.add(tf.div(tf.sqrt(v.tensor), Math.sqrt(1 - beta2 ** step)), eps)
-          return tf.div(tf.div(m.tensor, 1 - beta1 ** step), denominator)
-        }))
+      const mu = nextMoment(grads, state.mu, beta1, ops.raw.blend)
+      const nu = nextMoment(grads, state.nu, beta2, ops.raw.blendSquares)
+      const options = { beta1, beta2, eps, step }
+      const updates = zipParams(mu, nu, (m, v) => own(() => ops.raw.adamDirection(m.tensor, v.tensor, options)))
       disposeParams(grads)
       return [updates, { step, mu, nu }]
     }
@@ -106,7 +97,7 @@ export const chain = <P extends Params>(
     const moved = zipParams(
       params,
       updates,
-      (parameter, update) => own(() => tf.sub(parameter.tensor, tf.mul(update.tensor, lr)))
+      (parameter, update) => own(() => ops.raw.axpy(-lr, update.tensor, parameter.tensor))
     )
     disposeParams(updates)
     disposeParams(params)

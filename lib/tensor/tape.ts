@@ -160,6 +160,7 @@ const accumulate = (grads: Map<Node, Tensor>, node: Node, grad: Tensor): void =>
     grads.set(node, grad)
     return
   }
+  // The one sum outside lib/ops: the tape stands below the operations, which record themselves on it.
   grads.set(node, tf.keep(tf.add(before, grad)))
   before.dispose()
   grad.dispose()

@@ -3,10 +3,11 @@ import type { ImageTextBatch } from "../../lib/api/index.ts"
 import { contrastive } from "../../lib/losses/index.ts"
 import type { Clip, ClipParams } from "../../lib/models/index.ts"
 import type { AdamWOptions } from "../../lib/optim/index.ts"
-import { adamW } from "../../lib/optim/index.ts"
+import { adamW, globalNorm } from "../../lib/optim/index.ts"
 import type { Params } from "../../lib/tensor/index.ts"
 import { disposeParams, leavesOf } from "../../lib/tensor/index.ts"
-import { applyUpdate, computeGradients } from "../trainStep.ts"
+import type { StepGradients } from "../trainStep.ts"
+import { accumulate, applyUpdate, gradientsOf } from "../trainStep.ts"
 import { read } from "./tensors.ts"
 
 /** A tree of tensors on the host, by path. */
@@ -57,12 +58,19 @@ export const trajectoryOf = <VA, TA>(
   const optimizer = adamW<ClipParams<VA, TA>>(options)
   let params = init
   let state = optimizer.init(init)
+  let held: StepGradients<ClipParams<VA, TA>> | undefined
   const records: Array<StepRecord> = []
   const runStep = (lr: number, step: number): void => {
     tf.tidy(() => {
       const batches = microBatches(step)
-      const { grads, loss, correct, gradNorm } = computeGradients(model, contrastive.exact, params, batches)
+      for (const batch of batches) {
+        held = accumulate(held, gradientsOf(model, contrastive.exact, params, batch, batches.length))
+      }
+      if (held === undefined) throw new RangeError(`step ${step}: expected at least one micro-batch, found none`)
+      const { grads, loss, correct } = held
+      const gradNorm = globalNorm(grads)
       const grad0 = step === 0 ? hostTree(grads) : none
+      held = undefined // the update consumes them
       const updated = applyUpdate(optimizer, grads, state, params, lr, clamp)
       params = updated.params
       state = updated.state
@@ -86,6 +94,6 @@ export const trajectoryOf = <VA, TA>(
       final: records.at(-1)?.after ?? none
     }
   } finally {
-    for (const tree of [params, state.mu, state.nu]) disposeParams(tree)
+    for (const tree of [params, state.mu, state.nu, ...held === undefined ? [] : [held.grads]]) disposeParams(tree)
   }
 }

@@ -5,7 +5,7 @@ import { onEachEngine, runs } from "../engines.ts"
 import * as oracle from "../reference/index.ts"
 import { expectOracle, forwardOf, noise } from "./against.ts"
 
-describe("gelu", () => {
+describe.each(["gelu", "quickGelu"] as const)("%s", (name) => {
   onEachEngine(() => {
     it("output and gradient, also where it saturates", () => {
       const size = fc.integer({ min: 1, max: 133 })
@@ -13,8 +13,8 @@ describe("gelu", () => {
         fc.property(fc.nat(), size, fc.constantFrom(0.1, 1, 25), (seed, n, std) =>
           expectOracle({
             inputs: { x: noise(seed, "x", [n], std) },
-            ours: (p) => ops.gelu(p.x),
-            oracle: (p) => oracle.gelu(p.x),
+            ours: (p) => ops[name](p.x),
+            oracle: (p) => oracle[name](p.x),
             limits: { out: 2e-6, grad: 2e-6 } // elementwise: the error of the exponential alone
           })),
         runs(25)
@@ -23,7 +23,7 @@ describe("gelu", () => {
 
     it("NaN stays where it is; plus infinity stays, far below zero nothing is left", () => {
       const x = oracle.f64([7], [NaN, 1, Infinity, 100, -100, 0, 3])
-      const y = [...forwardOf({ x }, (p) => ops.gelu(p.x)).data]
+      const y = [...forwardOf({ x }, (p) => ops[name](p.x)).data]
       expect(y[0]).toBeNaN()
       expect(y.slice(2, 4)).toEqual([Infinity, 100])
       expect(Math.abs(y[4] ?? NaN)).toBeLessThan(1e-30)

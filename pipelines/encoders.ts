@@ -37,7 +37,6 @@ export const makeEncoders = <P extends Params>(
 ): TowerEncoders => {
   const { image, text } = model.transform
   const pixels = evaluationTransform(model.transform)
-  const tokenizer = tokenizerOf(text)
   const inTower = (make: () => Tensor, tower: (input: Tensor) => Value): Effect.Effect<Float32Array, UnitError> =>
     backend.sync(() => tf.tidy(() => Float32Array.from(tower(make()).tensor.dataSync())))
   const encodeRows = <A>(rows: ReadonlyArray<A>, idsOf: (part: ReadonlyArray<A>) => Int32Array) =>
@@ -54,7 +53,12 @@ export const makeEncoders = <P extends Params>(
           () => tf.tensor4d(encodePictures(pixels, part, noNoise), [part.length, 3, image.size, image.size]),
           (input) => model.encodeImage(params, input)
         )),
-    encodeTexts: (texts) => encodeRows(texts, (part) => tokenizer.tokenize(part)),
+    // The tokenizer is made when text comes: a model that is fed ids directly may have no rows for it.
+    encodeTexts: (texts) =>
+      Effect.suspend(() => {
+        const tokenizer = tokenizerOf(text)
+        return encodeRows(texts, (part) => tokenizer.tokenize(part))
+      }),
     encodeTokens: (tokens) => {
       const l = text.contextLength
       const rows = Array.from({ length: tokens.length / l }, (_, row) => tokens.subarray(row * l, (row + 1) * l))

@@ -48,7 +48,7 @@ export const gradientsOf = <P extends TwoTowerParams>(
 }
 
 /** The sum of two trees of gradients. Consumes both, also when it throws. */
-export const addGradients = <P extends Params>(a: P, b: P): P => {
+const addGradients = <P extends Params>(a: P, b: P): P => {
   let sum: P | undefined
   try {
     tf.tidy(() => {

@@ -8,10 +8,18 @@ import type { Key } from "../lib/tensor/index.ts"
 import { disposeParams, keyOf } from "../lib/tensor/index.ts"
 import type { LogEntry } from "../lib/track/index.ts"
 import type { TrainConfig } from "./config.ts"
+import type { EncodedBatch } from "./encode.ts"
 import { batchTensors, disposeBatch, encodeTraining, tokenizerOf, trainingTransform } from "./encode.ts"
 import { NonFiniteLoss } from "./errors.ts"
 import type { Position } from "./position.ts"
-import { addGradients, applyUpdate, gradientsOf, type TwoTowerParams } from "./trainStep.ts"
+import {
+  accumulate,
+  applyUpdate,
+  gradientsOf,
+  type PassResult,
+  type StepGradients,
+  type TwoTowerParams
+} from "./trainStep.ts"
 import { globalNorm } from "../lib/optim/index.ts"
 
 /** Everything that a step needs and that does not change while the run lasts. */
@@ -42,16 +50,16 @@ export const makeStep = <P extends TwoTowerParams, S>(
   const tokenizer = tokenizerOf(model.transform.text)
   const key: Key = keyOf(config.seed)
 
-  const pass = (params: P, { samples, cursor }: Batch<ImageText>) => {
-    const encoded = encodeTraining(transform, tokenizer, key, cursor.epoch, samples)
-    return backend.sync(() => {
-      const batch = batchTensors(model.transform, encoded)
-      try {
-        return gradientsOf(model, loss, params, batch, config.updateFreq)
-      } finally {
-        disposeBatch(batch)
-      }
-    })
+  const encode = ({ samples, cursor }: Batch<ImageText>): EncodedBatch =>
+    encodeTraining(transform, tokenizer, key, cursor.epoch, samples)
+
+  const pass = (params: P, encoded: EncodedBatch): PassResult<P> => {
+    const batch = batchTensors(model.transform, encoded)
+    try {
+      return gradientsOf(model, loss, params, batch, config.updateFreq)
+    } finally {
+      disposeBatch(batch)
+    }
   }
 
   /**
@@ -64,36 +72,32 @@ export const makeStep = <P extends TwoTowerParams, S>(
     dataWaitMs: number
   ): Effect.Effect<LogEntry, UnitError | NonFiniteLoss> =>
     Effect.suspend(() => {
-      let grads: P | undefined
-      const losses: Array<number> = []
-      let correct = 0
+      let held: StepGradients<P> | undefined
       return Effect.gen(function* () {
         const begin = yield* Clock.currentTimeMillis
         for (const batch of microBatches) {
-          const result = yield* pass(position.params, batch)
-          losses.push(result.loss)
-          correct += result.correct
-          const before = grads
-          grads = result.grads
-          if (before !== undefined) {
-            grads = undefined // addGradients consumes both, also when it throws
-            grads = yield* backend.sync(() => addGradients(before, result.grads))
-          }
+          const encoded = encode(batch)
+          yield* backend.sync(() => {
+            const result = pass(position.params, encoded)
+            const before = held
+            held = undefined // accumulate consumes what was held, also when it throws
+            held = accumulate(before, result)
+          })
           yield* Effect.yieldNow
         }
-        const total = grads
+        const total = held
         if (total === undefined) return yield* Effect.die(new RangeError("a step needs at least one micro-batch"))
-        const gradNorm = yield* backend.sync(() => globalNorm(total))
-        const meanLoss = losses.reduce((sum, value) => sum + value, 0) / losses.length
+        const gradNorm = yield* backend.sync(() => globalNorm(total.grads))
+        const meanLoss = total.loss.reduce((sum, value) => sum + value, 0) / total.loss.length
         if (!Number.isFinite(meanLoss) || !Number.isFinite(gradNorm)) {
           return yield* notFinite(position.step + 1, meanLoss, gradNorm)
         }
         const lr = schedule(position.step)
         const cursor = microBatches.at(-1)?.cursor ?? position.cursor
         const { logitScale, lambda } = yield* backend.sync(() => {
-          grads = undefined // the update consumes them
+          held = undefined // the update consumes them
           position.isWhole = false
-          const next = applyUpdate(optimizer, total, position.state, position.params, lr, config.logitScaleClamp)
+          const next = applyUpdate(optimizer, total.grads, position.state, position.params, lr, config.logitScaleClamp)
           position.params = next.params
           position.state = next.state
           position.step += 1
@@ -107,7 +111,7 @@ export const makeStep = <P extends TwoTowerParams, S>(
         return {
           step: position.step,
           loss: meanLoss,
-          accuracy: correct / pairs,
+          accuracy: total.correct.reduce((sum, hits) => sum + hits, 0) / pairs,
           lr,
           logitScale: Math.exp(logitScale),
           gradNorm,
@@ -119,7 +123,7 @@ export const makeStep = <P extends TwoTowerParams, S>(
       }).pipe(
         Effect.onExit(() =>
           Effect.sync(() => {
-            if (grads !== undefined) disposeParams(grads)
+            if (held !== undefined) disposeParams(held.grads)
           })
         )
       )

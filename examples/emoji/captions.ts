@@ -44,6 +44,11 @@ export const HELD_OUT_SHARE = 0.15
 /** Whether a concept is held out of training: a function of its code points alone, whatever else there is. */
 export const isHeldOut = ({ id }: Pick<Concept, "id">): boolean => hash(id) < HELD_OUT_SHARE * 2 ** 32
 
+/** Names of `count` held-out concepts, smallest hash first: an order that nobody chose. */
+export const heldOutNames = (concepts: ReadonlyArray<Concept>, count: number): ReadonlyArray<string> =>
+  concepts.filter(isHeldOut).toSorted((a, b) => hash(a.id) - hash(b.id)).slice(0, count)
+    .map(({ annotation }) => lower(annotation))
+
 /** The names of the concepts of each class that training saw: what a class is called beside its own name. */
 export const memberNames = (
   kind: "group" | "subgroup",

@@ -7,13 +7,13 @@ import type { EvaluationError } from "diffclip/eval"
 import { makeRetrieval, makeZeroShot, zeroShot } from "diffclip/eval"
 import type { Clip } from "diffclip/models"
 import type { ImageError } from "diffclip/node"
-import { memberNames } from "./captions.ts"
+import { heldOutNames, memberNames } from "./captions.ts"
 import { nearestPictures } from "./nearestPictures.ts"
 import type { Prepared } from "./prepare.ts"
 import type { DemoResults } from "./report.ts"
 import { setNames } from "./shardSets.ts"
 
-/** What the report shows the nearest pictures for. */
+/** What the report asks the unseen artist for. */
 export const askedCaptions: ReadonlyArray<string> = [
   "pizza",
   "dog face",
@@ -66,7 +66,13 @@ export const evaluateAll = <P extends object>(
     const color = yield* cached(webdataset(at(setNames.color), { name: setNames.color }))
     return {
       color: yield* Pipeline.evaluate(retrieval, color)(trained),
-      nearest: yield* Pipeline.evaluate(nearestPictures(askedCaptions, 5), color)(trained),
+      nearest: {
+        color: yield* Pipeline.evaluate(nearestPictures(askedCaptions, 5), color)(trained),
+        heldOut: yield* Pipeline.evaluate(
+          nearestPictures(heldOutNames(prepared.concepts, askedCaptions.length), 5),
+          webdataset(at(setNames.heldOut.google), { name: setNames.heldOut.google })
+        )(trained)
+      },
       black: yield* retrieve(setNames.black),
       heldOut: {
         google: yield* retrieve(setNames.heldOut.google),

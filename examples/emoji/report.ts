@@ -3,6 +3,7 @@ import type { AttentionExample, Attribution, Evaluation, LogEntry, Report, Repor
 import type { RetrievalResult, ZeroShotResult } from "diffclip/eval"
 import { attributions } from "./attributions.ts"
 import { NotLearned } from "./errors.ts"
+import { galleriesOf } from "./galleries.ts"
 import { DEMO_STEPS } from "./model.ts"
 import type { NearestResult } from "./nearestPictures.ts"
 
@@ -19,7 +20,7 @@ export interface DemoResults {
   readonly heldOut: Readonly<Record<"google" | "twitter" | "color", RetrievalResult>>
   readonly groups: ZeroShotPair
   readonly subgroups: ZeroShotPair
-  readonly nearest: NearestResult
+  readonly nearest: Readonly<Record<"color" | "heldOut", NearestResult>>
   readonly looks: ReadonlyArray<AttentionExample>
 }
 
@@ -35,22 +36,36 @@ export interface DemoRun {
   readonly config: unknown
 }
 
-const unseenArtist = "an artist whose drawings the model never saw"
-
 const byMembers = "a class is the mean of its members' names; mean over classes is balanced accuracy"
 const byName = "a class is its own name alone, which is seldom part of a caption"
 
 /** The results in the order of the report, with what was asked. */
 export const resultsOf = ({ color, black, heldOut, groups, subgroups }: DemoResults): ReadonlyArray<ReportResult> => [
-  { title: "A. New artist, colour", note: `OpenMoji, ${unseenArtist}`, evaluation: color },
-  { title: "B. New artist, line art", note: "OpenMoji's black outlines, without any colour", evaluation: black },
+  {
+    title: "A. New artist, colour",
+    note: "Does it know things when OpenMoji draws them, whose drawings it never saw?",
+    evaluation: color
+  },
+  {
+    title: "B. New artist, line art",
+    note: "Does it still when only OpenMoji's black outlines are left, without any colour?",
+    evaluation: black
+  },
   {
     title: "C. New concepts, Google",
-    note: "concepts held out of training, by an artist it learned from",
+    note: "Does it find things that no training picture showed, by an artist it learned from?",
     evaluation: heldOut.google
   },
-  { title: "C. New concepts, Twitter", note: "the same concepts", evaluation: heldOut.twitter },
-  { title: "C. New concepts, new artist", note: "the same concepts in OpenMoji's colours", evaluation: heldOut.color },
+  {
+    title: "C. New concepts, Twitter",
+    note: "The same concepts, by the other artist it learned from.",
+    evaluation: heldOut.twitter
+  },
+  {
+    title: "C. New concepts, new artist",
+    note: "The same concepts in OpenMoji's colours: neither thing nor artist was seen.",
+    evaluation: heldOut.color
+  },
   { title: "Zero-shot, 8 groups", note: `OpenMoji colour, ${byMembers}`, evaluation: groups.byMembers },
   { title: "Zero-shot, 8 groups by name", note: byName, evaluation: groups.byName },
   {
@@ -90,10 +105,22 @@ export const demoReport = (results: DemoResults, run: DemoRun): Report => ({
     `${run.model.name} learned emoji from the drawings of Google and Twitter and their English names. It is now ` +
     "asked about OpenMoji, drawn by other hands in another style, and about concepts that were held out.",
   highlights: [
-    { value: times(results.color, recallAt5), label: "chance, recall@5 from caption to an unseen artist's picture" },
-    { value: times(results.black, recallAt5), label: "chance, the same with line art" },
-    { value: times(results.heldOut.google, recallAt5), label: "chance, concepts it was never shown" },
-    { value: times(results.groups.byMembers, "meanPerClass"), label: "chance, balanced accuracy over 8 groups" }
+    {
+      value: times(results.color, recallAt5),
+      label: "as often as a guess, an unseen artist's picture is among the five nearest to its name"
+    },
+    {
+      value: times(results.black, recallAt5),
+      label: "as often as a guess, when that artist leaves out all colour and draws black outlines"
+    },
+    {
+      value: times(results.heldOut.google, recallAt5),
+      label: "as often as a guess, for things it was never shown, drawn by Google"
+    },
+    {
+      value: times(results.groups.byMembers, "meanPerClass"),
+      label: "as often as a guess, it names the right one of 8 groups (mean over the groups)"
+    }
   ],
   facts: [
     { name: "model", value: run.model.name },
@@ -103,16 +130,22 @@ export const demoReport = (results: DemoResults, run: DemoRun): Report => ({
     ...Object.entries(run.seconds).map(([name, seconds]) => ({ name, value: wholeSeconds(seconds) }))
   ],
   results: resultsOf(results),
+  resultsNote: "Retrieval asks with the first caption of each picture, its name.",
   log: run.log,
   lossOfChance: Math.log(run.batchSize),
-  retrieval: { numPictures: results.nearest.numPictures, examples: results.nearest.examples },
+  retrieval: galleriesOf(
+    { nearest: results.nearest.color, all: results.color },
+    { nearest: results.nearest.heldOut, all: results.heldOut.google }
+  ),
   confusions: [{
     title: "Groups of OpenMoji, colour, by the names of their members",
     classNames: results.groups.byMembers.classNames,
     counts: results.groups.byMembers.confusion
   }],
   attention: {
-    note: "The class token's look at the patches in the last layer, averaged over the pairs of heads.",
+    note:
+      "Shown is the class token's look at the patches in the last layer, averaged over the pairs of heads. Look for " +
+      "squares on the drawing that stay warm in the difference while the white around it fades.",
     examples: results.looks
   },
   config: run.config,

@@ -3,10 +3,11 @@ import type { Confusion, PatchMap } from "./heatMap.ts"
 import { markup, raw, renderHtml } from "./html.ts"
 import type { LogEntry } from "./logEntry.ts"
 import { attentionSection } from "./reportAttention.ts"
+import { confusionSection } from "./reportConfusion.ts"
 import { curvesSection } from "./reportCurves.ts"
 import { resultsSection } from "./reportResults.ts"
 import { retrievalSection } from "./reportRetrieval.ts"
-import { attributionsSection, configSection, confusionSection, factsList, highlightTiles } from "./reportSections.ts"
+import { attributionsSection, configSection, factsList, highlightTiles } from "./reportSections.ts"
 import { reportStyle } from "./reportStyle.ts"
 
 /** A result with a heading of its own, such as "Unseen artist, colour". */
@@ -30,6 +31,15 @@ export interface RetrievalExample {
   readonly right: ReportPicture
   /** Rank of the right picture, from 1. */
   readonly rank: number
+}
+
+/** Captions asked of one pool of pictures. */
+export interface RetrievalGallery {
+  readonly title: string
+  /** A sentence under the one that counts how many right pictures are shown. */
+  readonly note?: string
+  readonly numPictures: number
+  readonly examples: ReadonlyArray<RetrievalExample>
 }
 
 /** The maps of one layer for one picture: what its first and second softmax look at, and first minus lambda second. */
@@ -62,10 +72,12 @@ export interface Report {
   /** Short facts: model, parameters, steps, time, machine. */
   readonly facts?: ReadonlyArray<{ readonly name: string; readonly value: string }>
   readonly results: ReadonlyArray<ReportResult>
+  /** What holds for all results, such as which captions were asked. */
+  readonly resultsNote?: string
   readonly log?: ReadonlyArray<LogEntry>
   /** The loss of a guess, ln(batch size), drawn into the loss curve. */
   readonly lossOfChance?: number
-  readonly retrieval?: { readonly numPictures: number; readonly examples: ReadonlyArray<RetrievalExample> }
+  readonly retrieval?: ReadonlyArray<RetrievalGallery>
   readonly confusions?: ReadonlyArray<Confusion>
   readonly attention?: { readonly note?: string; readonly examples: ReadonlyArray<AttentionExample> }
   /** The resolved configuration: any JSON. */
@@ -99,8 +111,8 @@ ${report.summary === undefined ? undefined : markup`<p class="lede">${report.sum
 ${highlightTiles(report.highlights ?? [])}
 ${factsList(report.facts ?? [])}
 </header>
-${resultsSection(report.results)}
-${retrievalSection(report.retrieval)}
+${retrievalSection(report.retrieval ?? [])}
+${resultsSection(report.results, report.resultsNote)}
 ${attentionSection(report.attention)}
 ${confusionSection(report.confusions ?? [])}
 ${curvesSection(report.log ?? [], report.lossOfChance)}

@@ -7,14 +7,17 @@ import { pictureOf } from "./reportRetrieval.ts"
 import { section } from "./reportSections.ts"
 
 /** What the two attention maps of a differential layer look at, and what their difference leaves. */
-export const attentionSection = (attention: Report["attention"]): Html | undefined =>
-  attention === undefined || attention.examples.length === 0 ? undefined : section(
+export const attentionSection = (attention: Report["attention"]): Html | undefined => {
+  const [example] = attention?.examples ?? []
+  return attention === undefined || example === undefined ? undefined : section(
     "Where it looks",
     "Differential attention forms two maps and subtracts λ times the second from the first: what both look at cancels, " +
-      "what remains is kept (warm) or turned against (cool).",
+      "what remains is kept (warm) or turned against (cool). The model cuts a picture into " +
+      `${example.first.rows} × ${example.first.columns} patches, so each map has as many squares.`,
     attention.note === undefined ? undefined : markup`<p class="lead">${attention.note}</p>`,
     markup`<div class="looks">${attention.examples.map(attentionRow)}</div>`
   )
+}
 
 const attentionRow = ({ picture, first, second, difference, lambda }: AttentionExample): Html => {
   const limit = Math.max(largest(first), largest(second))

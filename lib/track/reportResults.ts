@@ -7,7 +7,7 @@ import { section } from "./reportSections.ts"
 import type { Scale } from "./scale.ts"
 
 /** Every number with the one that a guess would reach. */
-export const resultsSection = (results: ReadonlyArray<ReportResult>): Html | undefined => {
+export const resultsSection = (results: ReadonlyArray<ReportResult>, note?: string): Html | undefined => {
   if (results.length === 0) return undefined
   const fractions = results.flatMap(({ evaluation }) => [
     ...Object.values(evaluation.chance),
@@ -16,8 +16,11 @@ export const resultsSection = (results: ReadonlyArray<ReportResult>): Html | und
   const scale = fractionScale(fractions)
   return section(
     "Results",
-    "On the right, the tick is what guessing reaches and the dot what the model reaches; the scale is logarithmic, so " +
-      "the length of a bar is how many times chance.",
+    markup`Recall@5 is how often, of all captions, the right picture is among the five nearest (and of all pictures, the
+right caption); chance is what guessing reaches. <span class="of-plot">On the right, the tick is chance and the dot the
+model; the scale is logarithmic, so the length of a bar is how many times chance.</span>${
+      note === undefined ? "" : ` ${note}`
+    }`,
     markup`<div class="scroll"><table class="results"><thead><tr><th scope="col">Metric</th><th scope="col">Model</th>
 <th scope="col">Chance</th><th scope="col">× chance</th><th>${chanceAxis(scale)}</th></tr></thead>${
       results.map((result) => resultRows(result, scale))
@@ -39,9 +42,9 @@ const metricNames: Readonly<Record<string, string>> = {
 }
 
 const resultRows = ({ title, note, evaluation }: ReportResult, scale: Scale): Html =>
-  markup`<tbody><tr class="group"><th colspan="5" scope="rowgroup">${title}<small>${claimOf(evaluation)}${
-    note === undefined ? "" : ` · ${note}`
-  }</small></th></tr>${
+  markup`<tbody><tr class="group"><th colspan="5" scope="rowgroup">${title}${
+    note === undefined ? undefined : markup`<small>${note}</small>`
+  }<small>${claimOf(evaluation)}</small></th></tr>${
     Object.entries(evaluation.metrics).map(([name, value]) => {
       const chance = evaluation.chance[name]
       return markup`<tr><th scope="row">${metricName(name)}</th><td class="value">${formatPercent(value)}</td><td>${

@@ -1,10 +1,8 @@
-import { confusionMap } from "./heatMap.ts"
-import type { Confusion } from "./heatMap.ts"
 import { type Content, type Html, markup } from "./html.ts"
 import type { Attribution, Report } from "./report.ts"
 
-/** A section with its heading and one sentence that says what to see. */
-export const section = (title: string, sentence: string, ...body: ReadonlyArray<Content>): Html =>
+/** A section with its heading and a sentence that says what to see. */
+export const section = (title: string, sentence: Content, ...body: ReadonlyArray<Content>): Html =>
   markup`<section><h2>${title}</h2><p class="lead">${sentence}</p>${body}</section>`
 
 /** The figures that matter most. */
@@ -22,17 +20,6 @@ export const factsList = (facts: NonNullable<Report["facts"]>): Html | undefined
     markup`<dl class="facts">${
       facts.map(({ name, value }) => markup`<div><dt>${name}</dt><dd>${value}</dd></div>`)
     }</dl>`
-
-/** Who was taken for whom. */
-export const confusionSection = (confusions: ReadonlyArray<Confusion>): Html | undefined =>
-  confusions.length === 0 ? undefined : section(
-    "What is taken for what",
-    "Each row is a true group, each column what the model called it, in percent of the row; a perfect model fills the " +
-      "diagonal and nothing else.",
-    confusions.map((confusion) =>
-      markup`<figure class="wide"><figcaption>${confusion.title}</figcaption>${confusionMap(confusion)}</figure>`
-    )
-  )
 
 /** The resolved configuration as a table of paths. */
 export const configSection = (config: unknown): Html | undefined => {

@@ -21,7 +21,7 @@ export const reportStyle: string = `
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
 main { max-width: 1080px; margin: 0 auto; padding: clamp(1.5rem, 5vw, 4rem) clamp(1rem, 4vw, 2.5rem) 5rem; }
-h1, h2, .lede, .tiles b, .query h3 { font-family: ui-serif, "Iowan Old Style", "Palatino Linotype", Palatino, Georgia, serif; }
+h1, h2, .lede, .tiles b, .query h4 { font-family: ui-serif, "Iowan Old Style", "Palatino Linotype", Palatino, Georgia, serif; }
 h1 { font-size: clamp(2rem, 5vw, 3.1rem); line-height: 1.1; letter-spacing: -0.015em; font-weight: 600; margin: 0 0 .6rem; text-wrap: balance; }
 h2 { font-size: 1.6rem; font-weight: 600; line-height: 1.2; margin: 0 0 .4rem; }
 .lede { font-size: 1.2rem; line-height: 1.5; color: var(--soft); max-width: 42em; margin: 0 0 2rem; text-wrap: pretty; }
@@ -65,9 +65,10 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 .reference { stroke: var(--soft); stroke-width: 1; stroke-dasharray: 4 4; }
 .legend { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem 1rem; margin: .3rem 0 0; padding: 0 0 0 10%; font-size: .82rem; color: var(--soft); }
 .legend i { display: inline-block; width: 1.1em; height: .25em; border-radius: 2px; vertical-align: middle; margin-right: .45em; }
+section > h3 { font-size: 1.15rem; font-weight: 600; margin: 2.2rem 0 .3rem; }
 .queries { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 310px), 1fr)); }
 .query { background: var(--panel); border: 1px solid var(--hair); border-radius: 10px; padding: 1rem 1.1rem .8rem; display: flex; flex-direction: column; }
-.query h3 { font-size: 1.08rem; font-weight: 600; line-height: 1.3; margin: 0 0 .7rem; overflow-wrap: anywhere; flex: 1; }
+.query h4 { font-size: 1.08rem; font-weight: 600; line-height: 1.3; margin: 0 0 .7rem; overflow-wrap: anywhere; flex: 1; }
 .strip { list-style: none; display: grid; grid-auto-flow: column; grid-auto-columns: 1fr; gap: 7px; margin: 0; padding: 0; }
 .strip li, .look > figure:first-child img { background: #fff; border-radius: 7px; border: 1px solid var(--hair); }
 .strip li { padding: 3px; }
@@ -101,7 +102,7 @@ details summary { cursor: pointer; color: var(--accent); }
 .attributions { padding-left: 1.1rem; font-size: .92rem; }
 @media (max-width: 560px) {
   .look { grid-template-columns: repeat(2, minmax(0, 1fr)); }
-  .results td.plot, .results th:last-child { display: none; }
+  .of-plot, .results td.plot, .results th:last-child { display: none; }
   .results .group th:last-child { display: table-cell; }
   .results { font-size: .88rem; }
   .results th, .results td { padding: .34rem .35rem; }

@@ -3,7 +3,8 @@ import { describe, expect, it, layer } from "@effect/vitest"
 import sharp from "sharp"
 import type { Concept } from "../../examples/emoji/art.ts"
 import { artists, findConcepts, idOf } from "../../examples/emoji/art.ts"
-import { captionsOf, className, isHeldOut, memberNames } from "../../examples/emoji/captions.ts"
+import { captionsOf, className, heldOutNames, isHeldOut, memberNames } from "../../examples/emoji/captions.ts"
+import { expectation, galleriesOf } from "../../examples/emoji/galleries.ts"
 import { emojiClip, emojiDiffClip, tokenTable } from "../../examples/emoji/model.ts"
 import { prepare } from "../../examples/emoji/prepare.ts"
 import { setNames, shardSets } from "../../examples/emoji/shardSets.ts"
@@ -60,6 +61,16 @@ layer(files)("the emoji that all artists have drawn", (it) => {
         "relieved face",
         "face with medical mask"
       ])
+    }))
+
+  it.effect("are asked for by twelve held-out names in an order that the hash decides, each once", () =>
+    Effect.gen(function* () {
+      const concepts = yield* findConcepts(here)
+      const names = heldOutNames(concepts, 12)
+      expect(new Set(names).size).toBe(12)
+      expect(heldOutNames(concepts.toReversed(), 12)).toEqual(names)
+      const heldOut = new Set(concepts.filter(isHeldOut).map((concept) => captionsOf(concept)[0]))
+      expect(names.filter((name) => !heldOut.has(name))).toEqual([])
     }))
 
   it.effect("make 57 subgroups with ten members or more, which cover 1,397 pictures", () =>
@@ -134,6 +145,30 @@ describe("captions", () => {
 
   it("name the same drawing with and without the variation selector", () => {
     expect(idOf("1F468-200D-2695-FE0F")).toBe(idOf("1f468-200d-2695"))
+  })
+})
+
+describe("the galleries", () => {
+  const asked = (recall: number) => {
+    const claim = { protocol: "retrieval", dataset: "emoji", n: 12 }
+    const recalls = { "imageRetrievalRecall@5": recall }
+    return {
+      nearest: { ...claim, metrics: {}, chance: {}, examples: [], numPictures: 1636 },
+      all: { ...claim, n: 1636, metrics: recalls, chance: recalls }
+    }
+  }
+
+  it("say what the recall over all captions lets one expect of those shown", () => {
+    expect(expectation(asked(0.051))).toBe(
+      "Over all 1,636 names, recall@5 is 5.1 %, about 1 in 20, so 0.6 of 12 are to be expected."
+    )
+    expect(expectation(asked(0))).toBe("Over all 1,636 names, recall@5 is 0.0 %, so 0.0 of 12 are to be expected.")
+  })
+
+  it("are one for the unseen artist and one for unseen concepts", () => {
+    const galleries = galleriesOf(asked(0.05), asked(0.25))
+    expect(galleries.map(({ note }) => note?.includes("1 in 20"))).toEqual([true, false])
+    expect(galleries[1]?.note).toContain("3.0 of 12")
   })
 })
 

@@ -25,6 +25,7 @@ const reportOf = (text: string): Report => ({
   summary: text,
   highlights: [{ value: text, label: text }],
   facts: [{ name: text, value: text }],
+  resultsNote: text,
   results: [{
     title: text,
     note: text,
@@ -38,13 +39,15 @@ const reportOf = (text: string): Report => ({
   }],
   log: logOf(text),
   lossOfChance: Math.log(128),
-  retrieval: {
+  retrieval: [{
+    title: text,
+    note: text,
     numPictures: 1636,
     examples: [
       { caption: text, nearest: [{ url, name: text, isRight: true }], right: { url, name: text }, rank: 1 },
       { caption: text, nearest: [{ url, name: text, isRight: false }], right: { url, name: text }, rank: 1234 }
     ]
-  },
+  }],
   confusions: [{ title: text, classNames: [text, "b"], counts: [3, 1, 0, 2] }],
   attention: {
     note: text,
@@ -105,6 +108,19 @@ describe("the report", () => {
       ]
     ) expect(page).toContain(part)
   })
+  it("says in words how many shown captions found their picture, what the maps are cut into, what is confused", () => {
+    const page = renderReport(reportOf("x")).replaceAll(/\s+/g, " ")
+    expect(page).toContain("For 1 of these 2 captions the right picture is among the 1 nearest out of 1,636.")
+    expect(page).toContain("2 × 2 patches")
+    expect(page).toContain("the largest confusion: 25.0 % of “x” are called “b”")
+    expect(page).toContain("Recall@5 is how often")
+    expect(page.indexOf("Asked for a picture")).toBeLessThan(page.indexOf(">Results<"))
+  })
+  it("hides the sentence on the plot where the plot is hidden", () => {
+    const page = renderReport(reportOf("x"))
+    expect(page).toContain('<span class="of-plot">On the right')
+    expect(page).toContain(".of-plot, .results td.plot, .results th:last-child { display: none; }")
+  })
   it("leaves out sections without data", () => {
     const page = renderReport({ title: "bare", results: [] })
     checkTags(page)
@@ -114,7 +130,7 @@ describe("the report", () => {
     const outside = { url: "https://example.org/a.png", name: "a" }
     const report = {
       ...reportOf("x"),
-      retrieval: { numPictures: 1, examples: [{ caption: "a", nearest: [], right: outside, rank: 1 }] }
+      retrieval: [{ title: "a", numPictures: 1, examples: [{ caption: "a", nearest: [], right: outside, rank: 1 }] }]
     }
     expect(() => renderReport(report)).toThrow(TypeError)
   })

@@ -135,6 +135,29 @@ export const overlay = (base: unknown, input: unknown, name = ""): unknown => {
   return Object.fromEntries([...names].map((key) => [key, overlay(base[key], input[key], key)]))
 }
 
+const distance = (a: string, b: string): number => {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row[b.length] ?? 0
+}
+
+/** What to say of a field that there is not: the field beside it whose name is nearest, where one is near. */
+const unknownField = (path: string): string => {
+  const names = path.split(".")
+  const last = names.pop() ?? ""
+  const parent = names.reduce((at: unknown, name) => (isRecord(at) ? at[name] : undefined), paperRecipe)
+  const known = isRecord(parent) ? Object.keys(parent) : []
+  const near = known.toSorted((a, b) => distance(a, last) - distance(b, last))[0]
+  return near !== undefined && distance(near, last) <= 3 ? `unknown field, did you mean ${near}?` : "unknown field"
+}
+
 /** The issues of a schema error by path, for people. */
 const issuesOf = (message: string, input: unknown): ConfigInvalid["issues"] => {
   const lines = message.split("\n")
@@ -145,6 +168,7 @@ const issuesOf = (message: string, input: unknown): ConfigInvalid["issues"] => {
     if (at === null) text = text === "" ? line.trim() : `${text} ${line.trim()}`
     else {
       const path = (at[1] ?? "").replaceAll(/\["?([^"\]]+)"?\]/g, ".$1").replace(/^\./, "")
+      if (text === "Expected no excess property") text = unknownField(path)
       const found = path.split(".").reduce((at: unknown, name) => (isRecord(at) ? at[name] : undefined), input)
       issues.push({ path, message: found === undefined ? text : `${text}, found ${JSON.stringify(found)}` })
       text = ""

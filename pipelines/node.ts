@@ -50,7 +50,7 @@ export const progressOnStderr = (format: "text" | "json" | "silent"): Layer.Laye
   format === "silent" ? silentProgress : progressLayer({
     write: (text) => Effect.sync(() => void process.stderr.write(text)),
     isTTY: process.stderr.isTTY === true,
-    columns: () => process.stderr.columns ?? 80,
+    columns: () => process.stderr.columns || 80, // a terminal of unknown size says 0
     format
   })
 

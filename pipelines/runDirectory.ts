@@ -38,8 +38,14 @@ export interface RunFacts {
 /** What `config.json` holds. */
 export type RunRecord = Readonly<Record<string, unknown>>
 
-const toConfigError = (dir: string) => (error: PlatformError.PlatformError): ConfigInvalid =>
-  new ConfigInvalid({ issues: [{ path: "out", message: error.message }], message: `${dir}: ${error.message}` })
+const unusable = (dir: string) => (error: PlatformError.PlatformError): CheckpointError =>
+  new CheckpointError({
+    reason: "write",
+    file: dir,
+    found: error.message,
+    message: `${dir}: expected a directory that a run can be written into, found ${error.message}: ` +
+      "check the path and its permissions, or choose another"
+  })
 
 const mismatch = (file: string, found: string, reason: "missingTensor" | "shape"): CheckpointError =>
   new CheckpointError({
@@ -152,7 +158,7 @@ export const openRun = <P extends TwoTowerParams, S>(
       loss: recipe.loss.name,
       train: recipe.config
     }
-    const existing = yield* fs.exists(path.join(dir, "checkpoints")).pipe(Effect.mapError(toConfigError(dir)))
+    const existing = yield* fs.exists(path.join(dir, "checkpoints")).pipe(Effect.mapError(unusable(dir)))
     if (existing && begin === "fresh") {
       const states = yield* store.states(dir)
       if (states.length > 0) {
@@ -163,6 +169,7 @@ export const openRun = <P extends TwoTowerParams, S>(
         )
       }
     }
+    if (begin === "resume" && !existing) yield* progress.note(`there is no run in ${dir} to resume: starting afresh`)
     const point = existing && begin === "resume" ? yield* store.newestGood(dir, { wanted: recipe.model }) : undefined
     for (const problem of point?.skipped ?? []) yield* progress.note(`skipped a damaged checkpoint: ${problem.message}`)
     if (point !== undefined) {
@@ -185,7 +192,7 @@ export const openRun = <P extends TwoTowerParams, S>(
     }
     yield* fs.makeDirectory(dir, { recursive: true }).pipe(
       Effect.andThen(writeBeside(path.join(dir, "config.json"), `${JSON.stringify(record, null, 2)}\n`)),
-      Effect.mapError(toConfigError(dir))
+      Effect.mapError(unusable(dir))
     )
     const logFile = path.join(dir, "log.jsonl")
     yield* cutAfter(logFile, point?.state.step ?? 0)

@@ -10,16 +10,14 @@ import { invalid } from "../errors.ts"
 import { live } from "../node.ts"
 import { writeBeside } from "../writeBeside.ts"
 import type { DiffclipCommand } from "./command.ts"
-import { InputError } from "./errors.ts"
+import { InputError, OutputError } from "./errors.ts"
 import { backend } from "./flags.ts"
+import { ioMessage, unreadable } from "./io.ts"
 import { loadNamed, modelFlag } from "./model.ts"
 
 const PICTURE = /\.(jpe?g|png|webp|gif)$/i
 /** Pictures that are decoded and held at once. */
 const CHUNK = 64
-
-const unreadable = (file: string) => (error: { readonly message: string }): InputError =>
-  new InputError({ file, message: `${file}: ${error.message}` })
 
 const pictureFiles = (dir: string) =>
   Effect.gen(function* () {
@@ -38,10 +36,9 @@ const embedPictures = <E>(encoders: Encoders<E>, dir: string, names: ReadonlyArr
     for (let begin = 0; begin < names.length; begin += CHUNK) {
       const images = yield* Effect.forEach(names.slice(begin, begin + CHUNK), (name) => {
         const file = path.join(dir, name)
-        return fs.readFile(file).pipe(
-          Effect.flatMap((bytes) => decoder.decode(bytes)),
-          Effect.mapError(unreadable(file))
-        )
+        return Effect.flatMap(Effect.mapError(fs.readFile(file), unreadable(file)), (bytes) =>
+          Effect.mapError(decoder.decode(bytes), ({ message }) =>
+            new InputError({ file, message: `${file}: ${message}` })))
       }, { concurrency: 4 })
       const { data: rows } = yield* encoders.encodeImages(images)
       data.set(rows, begin * encoders.embedDim)
@@ -72,9 +69,14 @@ const tensorOf = (name: string, { rows, columns, data }: EmbeddingMatrix) => flo
 
 /** `diffclip embed CHECKPOINT [--model M] [--images DIR] [--texts FILE] [--tokens FILE] --out FILE`. */
 export const embedCommand: DiffclipCommand<"embed"> = Command.make("embed", {
-  checkpoint: Argument.String("CHECKPOINT"),
+  checkpoint: Argument.String("CHECKPOINT").pipe(
+    Argument.withDescription("a .safetensors file, a step-N folder or a run directory")
+  ),
   images: Flag.String("images").pipe(Flag.withDescription("a directory of pictures"), Flag.optional),
-  texts: Flag.String("texts").pipe(Flag.withDescription("a file with a caption a line"), Flag.optional),
+  texts: Flag.String("texts").pipe(
+    Flag.withDescription("a file with a caption a line; an empty line is an empty caption"),
+    Flag.optional
+  ),
   tokens: Flag.String("tokens").pipe(
     Flag.withDescription("a safetensors file with rows of ids: I32 tokens [n, L]"),
     Flag.optional
@@ -116,7 +118,9 @@ export const embedCommand: DiffclipCommand<"embed"> = Command.make("embed", {
         ...(images === undefined ? {} : { images: JSON.stringify(names) }),
         ...(texts === undefined ? {} : { texts: JSON.stringify(lines) })
       }
-      yield* writeBeside(flags.out, bytesOf(encodeSafetensors(found, metadata)))
+      yield* writeBeside(flags.out, bytesOf(encodeSafetensors(found, metadata))).pipe(
+        Effect.mapError((error) => new OutputError({ message: `cannot write ${ioMessage(flags.out, error)}` }))
+      )
       yield* Console.log(`${flags.out}: ${found.map(({ name, shape }) => `${name} [${shape.join(", ")}]`).join(", ")}`)
     })).pipe(Effect.scoped, Effect.provide(live({ backend: flags.backend, progress: "silent" })))
 }).pipe(Command.withDescription("embed pictures and texts into a safetensors file"))

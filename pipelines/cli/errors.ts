@@ -14,3 +14,10 @@ const InputErrorBase: TaggedErrorClass<"InputError", InputErrorFields> = Data.Ta
 >
 /** A file or directory that a command was pointed at and cannot use. */
 export class InputError extends InputErrorBase {}
+
+type OutputErrorFields = { readonly message: string }
+const OutputErrorBase: TaggedErrorClass<"OutputError", OutputErrorFields> = Data.TaggedError("OutputError")<
+  OutputErrorFields
+>
+/** A file that a command could not write. */
+export class OutputError extends OutputErrorBase {}

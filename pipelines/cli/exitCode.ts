@@ -22,6 +22,7 @@ const byTag: Readonly<Record<string, number>> = {
   KernelFailed: 4,
   CanaryFailed: 4,
   LogError: 4,
+  OutputError: 4,
   PlatformError: 4
 }
 

@@ -29,14 +29,12 @@ const report = (cause: Cause.Cause<unknown>): Effect.Effect<void> => {
   return Console.error(isExpected ? `diffclip: ${error.message}` : Cause.pretty(cause))
 }
 
-if (import.meta.main) {
-  Command.run(diffclip, { version }).pipe(
-    Effect.tapCause(report),
-    Effect.provide(files),
-    Effect.provide(NodeServices.layer),
-    NodeRuntime.runMain({
-      disableErrorReporting: true,
-      teardown: (exit, onExit) => onExit(exitCodeOf(exit, signal))
-    })
-  )
-}
+Command.run(diffclip, { version }).pipe(
+  Effect.tapCause(report),
+  Effect.provide(files),
+  Effect.provide(NodeServices.layer),
+  NodeRuntime.runMain({
+    disableErrorReporting: true,
+    teardown: (exit, onExit) => onExit(exitCodeOf(exit, signal))
+  })
+)

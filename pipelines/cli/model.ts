@@ -10,7 +10,8 @@ import { clip, diffClip, diffClipStar, diffClipVision } from "../../lib/models/i
 import type { Params } from "../../lib/tensor/index.ts"
 import { type ConfigInvalid, invalid } from "../errors.ts"
 import { loadAny } from "../load.ts"
-import { InputError } from "./errors.ts"
+import type { InputError } from "./errors.ts"
+import { unreadable } from "./io.ts"
 
 const models: Readonly<Record<string, ClipIdentity>> = { clip, diffClip, diffClipStar, diffClipVision }
 
@@ -32,9 +33,7 @@ const modelOf = (
       return yield* invalid("model", `expected ${Object.keys(models).join(", ")} or a .json file, found ${name}`)
     }
     const fs = yield* FileSystem.FileSystem
-    const text = yield* fs.readFileString(name).pipe(
-      Effect.mapError((error) => new InputError({ file: name, message: `${name}: ${error.message}` }))
-    )
+    const text = yield* Effect.mapError(fs.readFileString(name), unreadable(name))
     return yield* modelFromText(name, text)
   })
 

@@ -1,4 +1,4 @@
-import { Config, Console, Effect, FileSystem, Option } from "effect"
+import { Config, Console, Effect, FileSystem, Option, Path } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import type { Dataset, ImageText } from "../../lib/api/index.ts"
 import {
@@ -15,33 +15,10 @@ import { Pipeline } from "../pipeline.ts"
 import { type Preset, presetNamed, presets } from "../presets.ts"
 import type { DiffclipCommand } from "./command.ts"
 import { fromAssignments } from "./assignments.ts"
-import { InputError } from "./errors.ts"
+import { type FileConfig, readConfig, textOf } from "./configFile.ts"
+import type { InputError } from "./errors.ts"
 import { backend, json } from "./flags.ts"
-
-type FileConfig = Readonly<Record<string, unknown>>
-
-const readConfig = (file: string): Effect.Effect<FileConfig, InputError | ConfigInvalid, FileSystem.FileSystem> =>
-  Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    const text = yield* fs.readFileString(file).pipe(
-      Effect.mapError((error) => new InputError({ file, message: `${file}: ${error.message}` }))
-    )
-    const parsed = yield* Effect.try({
-      try: (): unknown => JSON.parse(text),
-      catch: (error) => invalid(file, `expected JSON, found ${String(error)}`)
-    })
-    if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
-      return yield* invalid(file, "expected a JSON object")
-    }
-    return { ...parsed }
-  })
-
-const textOf = (config: FileConfig, field: string): Effect.Effect<string | undefined, ConfigInvalid> => {
-  const value = config[field]
-  return value === undefined || typeof value === "string" ?
-    Effect.succeed(value) :
-    Effect.fail(invalid(field, `expected text, found ${JSON.stringify(value)}`))
-}
+import { unreadable } from "./io.ts"
 
 const presetOf = (name: string): Effect.Effect<Preset, ConfigInvalid> => {
   const preset = presetNamed(name)
@@ -65,10 +42,23 @@ const dataOf = (
   return named === undefined ? openWebdataset(name) : Effect.succeed(named)
 }
 
+/** The configuration that a run began with, so that `--resume --out DIR` is enough; nothing where there is no run. */
+const resumedConfig = (
+  dir: string | undefined
+): Effect.Effect<FileConfig, InputError | ConfigInvalid, FileSystem.FileSystem | Path.Path> =>
+  Effect.gen(function* () {
+    if (dir === undefined) return {}
+    const [fs, path] = [yield* FileSystem.FileSystem, yield* Path.Path]
+    const file = path.join(dir, "config.json")
+    return (yield* Effect.mapError(fs.exists(file), unreadable(file))) ? yield* readConfig(file) : {}
+  })
+
 /** `diffclip train [CONFIG.json] [--preset P] [--data D] [--out DIR] [--resume] [--backend B] [--set path=value]`. */
 export const trainCommand: DiffclipCommand<"train"> = Command.make("train", {
   config: Argument.String("CONFIG.json").pipe(
-    Argument.withDescription("a JSON file: preset, data, out, and any field of the training configuration"),
+    Argument.withDescription(
+      "a JSON file: preset, dataset, out and any field of the training configuration; or a run's config.json"
+    ),
     Argument.optional
   ),
   preset: Flag.String("preset").pipe(
@@ -96,9 +86,12 @@ export const trainCommand: DiffclipCommand<"train"> = Command.make("train", {
   json
 }, (flags) =>
   Effect.gen(function* () {
-    const file = Option.isSome(flags.config) ? yield* readConfig(flags.config.value) : {}
-    const { preset: _preset, data: _data, out: _out, ...fields } = file
-    const name = Option.getOrUndefined(flags.preset) ?? (yield* textOf(file, "preset")) ?? "tiny"
+    const [out, presetFlag] = [Option.getOrUndefined(flags.out), Option.getOrUndefined(flags.preset)]
+    const file = Option.isSome(flags.config) ?
+      yield* readConfig(flags.config.value) :
+      yield* resumedConfig(flags.resume ? out ?? `runs/${presetFlag ?? "tiny"}` : undefined)
+    const { preset: _preset, dataset: _dataset, out: _out, ...fields } = file
+    const name = presetFlag ?? (yield* textOf(file, "preset")) ?? "tiny"
     const preset = yield* presetOf(name)
     const environment = yield* Config.String("DIFFCLIP_SET").pipe(Config.withDefault(""), Effect.orDie)
     const written = [
@@ -107,8 +100,8 @@ export const trainCommand: DiffclipCommand<"train"> = Command.make("train", {
       yield* fromAssignments(flags.set)
     ].reduce<unknown>((base, over) => overlay(base, over), preset.config)
     const config = yield* decodeTrainConfig(written)
-    const dir = Option.getOrUndefined(flags.out) ?? (yield* textOf(file, "out")) ?? `runs/${name}`
-    const data = yield* dataOf(Option.getOrUndefined(flags.data) ?? (yield* textOf(file, "data")), preset)
+    const dir = out ?? (yield* textOf(file, "out")) ?? `runs/${name}`
+    const data = yield* dataOf(Option.getOrUndefined(flags.data) ?? (yield* textOf(file, "dataset")), preset)
     const plan = yield* Pipeline.plan(preset.model, data, config)
     if (flags.plan) return yield* Console.log(flags.json ? JSON.stringify(plan) : Pipeline.showPlan(plan))
     yield* Pipeline.train(preset.model, data, config).pipe(

@@ -6,6 +6,7 @@ import { renderRows, reportJson, verify } from "../verify/index.ts"
 import type { DiffclipCommand } from "./command.ts"
 import { CheckFailed, InputError } from "./errors.ts"
 import { backend, json } from "./flags.ts"
+import { unreadable } from "./io.ts"
 
 /** `diffclip verify DIR [--backend B] [--all] [--json]`. */
 export const verifyCommand: DiffclipCommand<"verify"> = Command.make("verify", {
@@ -17,8 +18,7 @@ export const verifyCommand: DiffclipCommand<"verify"> = Command.make("verify", {
   Effect.gen(function* () {
     const { sync } = yield* Backend
     const report = yield* verify(flags.directory, sync).pipe(
-      Effect.catchTag("PlatformError", (error) =>
-        Effect.fail(new InputError({ file: flags.directory, message: `${flags.directory}: ${error.message}` })))
+      Effect.catchTag("PlatformError", (error) => Effect.fail(unreadable(flags.directory)(error)))
     )
     yield* Console.log(flags.json ? reportJson(report) : renderRows(report, flags.all ? "all" : "failures"))
     if (report.failed > 0) {

@@ -78,7 +78,7 @@ describe("diffclip", () => {
       expect(log.length).toBeLessThan(12)
       expect(existsSync(join(out, "checkpoints", `step-${log.length}`))).toBe(true)
       expect(stopped.stderr).toMatch(/is saved at/)
-      expect((await diffclip(train(out, 12, "--resume"))).code).toBe(0)
+      expect((await diffclip(["train", "--resume", "--out", out])).code).toBe(0)
       const state: unknown = JSON.parse(readFileSync(join(out, "checkpoints", "step-12", "state.json"), "utf8"))
       expect(state).toMatchObject({ step: 12, finished: true })
     }
@@ -91,6 +91,13 @@ describe("diffclip", () => {
       ["an unknown preset", ["train", "--preset", "huge"], 2, /tiny, cc3m/],
       ["a wrong value", train(join(root, "x1"), 3, "--set", "optimizer.beta1=2"), 2, /optimizer.beta1: .*found 2/],
       ["an unknown field", train(join(root, "x2"), 3, "--set", "batchsize=2"), 2, /batchsize/],
+      ["a misspelt field", train(join(root, "x8"), 3, "--set", "schedule.peek=1"), 2, /did you mean peak/],
+      [
+        "an output path that is a file",
+        train(join(shards, "sizes.json"), 3),
+        4,
+        /directory that a run can be written into/
+      ],
       ["a path to a prototype", train(join(root, "x5"), 3, "--set", "__proto__.x=1"), 2, /field/],
       [
         "a batch that does not split",

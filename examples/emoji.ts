@@ -144,5 +144,9 @@ const command = Command.make("emoji", {
 }, demo)
 
 if (import.meta.main) {
-  Command.run(command, { version }).pipe(Effect.provide(NodeServices.layer), NodeRuntime.runMain)
+  Command.run(command, { version }).pipe(
+    Effect.tapError((error) => error._tag === "ShowHelp" ? Effect.void : Console.error(`demo: ${error.message}`)),
+    Effect.provide(NodeServices.layer),
+    NodeRuntime.runMain({ disableErrorReporting: true })
+  )
 }

@@ -10,7 +10,7 @@ import type { ImageError } from "diffclip/node"
 import { heldOutNames, memberNames } from "./captions.ts"
 import { nearestPictures } from "./nearestPictures.ts"
 import type { Prepared } from "./prepare.ts"
-import type { DemoResults } from "./report.ts"
+import type { DemoResults } from "./results.ts"
 import { setNames } from "./shardSets.ts"
 
 /** What the report asks the unseen artist for. */

@@ -11,8 +11,8 @@ export interface Asked {
 export const expectation = ({ nearest, all }: Asked): string => {
   const recall = all.metrics["imageRetrievalRecall@5"] ?? Number.NaN
   const oneIn = recall > 0 ? `, about 1 in ${Math.round(1 / recall)}` : ""
-  return `Over all ${all.n.toLocaleString("en")} names, recall@5 is ${(100 * recall).toFixed(1)} %${oneIn}, so ` +
-    `${(recall * nearest.n).toFixed(1)} of ${nearest.n} are to be expected.`
+  return `Over all ${all.n.toLocaleString("en")} names it is so for ${(100 * recall).toFixed(1)} %${oneIn}: this is ` +
+    `recall@5, which lets one expect ${(recall * nearest.n).toFixed(1)} of ${nearest.n}.`
 }
 
 /** The galleries of the report: an unseen artist, then unseen concepts by an artist that the model learned from. */
@@ -26,8 +26,8 @@ export const galleriesOf = (color: Asked, heldOut: Asked): NonNullable<Report["r
   },
   {
     title: "New concepts: drawn by Google, held out of training",
-    note: `${expectation(heldOut)} The style is known here and there are fewer pictures to choose from; the concepts ` +
-      "were drawn by lot (a hash of their code points), not for their hits.",
+    note: `${expectation(heldOut)} The style is known here and there are fewer pictures to choose from. A hash of ` +
+      "the code points chose the twelve; they were not picked for their hits.",
     numPictures: heldOut.nearest.numPictures,
     examples: heldOut.nearest.examples
   }

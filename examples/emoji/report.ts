@@ -1,28 +1,12 @@
 import { Effect } from "effect"
-import type { AttentionExample, Attribution, Evaluation, LogEntry, Report, ReportResult } from "diffclip"
-import type { RetrievalResult, ZeroShotResult } from "diffclip/eval"
+import type { Attribution, Evaluation, LogEntry, Report } from "diffclip"
 import { attributions } from "./attributions.ts"
 import { NotLearned } from "./errors.ts"
 import { galleriesOf } from "./galleries.ts"
 import { DEMO_STEPS } from "./model.ts"
-import type { NearestResult } from "./nearestPictures.ts"
+import { type DemoResults, resultsOf } from "./results.ts"
 
-/** Classes called by their own names, which are seldom part of a caption, and by the names of their members. */
-export interface ZeroShotPair {
-  readonly byName: ZeroShotResult
-  readonly byMembers: ZeroShotResult
-}
-
-/** All that the demo asked of the model. */
-export interface DemoResults {
-  readonly color: RetrievalResult
-  readonly black: RetrievalResult
-  readonly heldOut: Readonly<Record<"google" | "twitter" | "color", RetrievalResult>>
-  readonly groups: ZeroShotPair
-  readonly subgroups: ZeroShotPair
-  readonly nearest: Readonly<Record<"color" | "heldOut", NearestResult>>
-  readonly looks: ReadonlyArray<AttentionExample>
-}
+export type { DemoResults }
 
 /** How the run went. */
 export interface DemoRun {
@@ -35,46 +19,6 @@ export interface DemoRun {
   readonly log: ReadonlyArray<LogEntry>
   readonly config: unknown
 }
-
-const byMembers = "a class is the mean of its members' names; mean over classes is balanced accuracy"
-const byName = "a class is its own name alone, which is seldom part of a caption"
-
-/** The results in the order of the report, with what was asked. */
-export const resultsOf = ({ color, black, heldOut, groups, subgroups }: DemoResults): ReadonlyArray<ReportResult> => [
-  {
-    title: "A. New artist, colour",
-    note: "Does it know things when OpenMoji draws them, whose drawings it never saw?",
-    evaluation: color
-  },
-  {
-    title: "B. New artist, line art",
-    note: "Does it still when only OpenMoji's black outlines are left, without any colour?",
-    evaluation: black
-  },
-  {
-    title: "C. New concepts, Google",
-    note: "Does it find things that no training picture showed, by an artist it learned from?",
-    evaluation: heldOut.google
-  },
-  {
-    title: "C. New concepts, Twitter",
-    note: "The same concepts, by the other artist it learned from.",
-    evaluation: heldOut.twitter
-  },
-  {
-    title: "C. New concepts, new artist",
-    note: "The same concepts in OpenMoji's colours: neither thing nor artist was seen.",
-    evaluation: heldOut.color
-  },
-  { title: "Zero-shot, 8 groups", note: `OpenMoji colour, ${byMembers}`, evaluation: groups.byMembers },
-  { title: "Zero-shot, 8 groups by name", note: byName, evaluation: groups.byName },
-  {
-    title: "Zero-shot, subgroups",
-    note: `those with ten pictures or more, ${byMembers}`,
-    evaluation: subgroups.byMembers
-  },
-  { title: "Zero-shot, subgroups by name", note: byName, evaluation: subgroups.byName }
-]
 
 const recallAt5 = "imageRetrievalRecall@5"
 
@@ -143,9 +87,8 @@ export const demoReport = (results: DemoResults, run: DemoRun): Report => ({
     counts: results.groups.byMembers.confusion
   }],
   attention: {
-    note:
-      "Shown is the class token's look at the patches in the last layer, averaged over the pairs of heads. Look for " +
-      "squares on the drawing that stay warm in the difference while the white around it fades.",
+    note: "Shown is the class token's look at the patches in the last layer, averaged over the pairs of heads. Where " +
+      "it works, squares on the drawing stay warm in the difference while the white around it fades or turns cool.",
     examples: results.looks
   },
   config: run.config,

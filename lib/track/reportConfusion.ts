@@ -43,8 +43,8 @@ export const confusionSentence = ({ classNames, counts }: Confusion): string => 
     .filter(({ count }) => count > 0)
     .toSorted((a, b) => b.count - a.count)
     .slice(0, 2)
-  const names = absorbing.map(({ said, count }) => `“${said}” (${formatNumber(count, 9)})`).join(" and ")
-  return `Of ${formatNumber(numMistakes, 9)} ${
+  const names = absorbing.map(({ said, count }) => `“${said}” (${formatNumber(count)})`).join(" and ")
+  return `Of ${formatNumber(numMistakes)} ${
     numMistakes === 1 ? "mistake" : "mistakes"
   } most end in ${names}; the largest confusion: ` +
     `${formatPercent(largest.share)} of “${largest.name}” are called “${largest.said}”.`

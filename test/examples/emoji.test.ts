@@ -160,9 +160,11 @@ describe("the galleries", () => {
 
   it("say what the recall over all captions lets one expect of those shown", () => {
     expect(expectation(asked(0.051))).toBe(
-      "Over all 1,636 names, recall@5 is 5.1 %, about 1 in 20, so 0.6 of 12 are to be expected."
+      "Over all 1,636 names it is so for 5.1 %, about 1 in 20: this is recall@5, which lets one expect 0.6 of 12."
     )
-    expect(expectation(asked(0))).toBe("Over all 1,636 names, recall@5 is 0.0 %, so 0.0 of 12 are to be expected.")
+    expect(expectation(asked(0))).toBe(
+      "Over all 1,636 names it is so for 0.0 %: this is recall@5, which lets one expect 0.0 of 12."
+    )
   })
 
   it("are one for the unseen artist and one for unseen concepts", () => {

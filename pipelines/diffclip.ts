@@ -40,7 +40,8 @@ export type {
   Report,
   ReportPicture,
   ReportResult,
-  RetrievalExample
+  RetrievalExample,
+  RetrievalGallery
 } from "../lib/track/index.ts"
 export { dataUrl, Progress, readLog, renderReport } from "../lib/track/index.ts"
 export * from "./index.ts"

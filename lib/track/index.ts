@@ -25,6 +25,7 @@ export {
   type Report,
   type ReportPicture,
   type ReportResult,
-  type RetrievalExample
+  type RetrievalExample,
+  type RetrievalGallery
 } from "./report.ts"
 export { metricName } from "./reportResults.ts"

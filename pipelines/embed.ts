@@ -18,7 +18,24 @@ export interface EmbedResult {
   readonly scale: number
 }
 
-/** Embeds pictures and texts with a trained model: `Effect.flatMap(Pipeline.embed({ texts: ["a red heart"] }))`. */
+/**
+ * Embeds pictures and texts with a trained model: `Effect.flatMap(Pipeline.embed({ texts: ["a red heart"] }))`.
+ *
+ * @example
+ * ```ts
+ * import { diffClip, Pipeline } from "diffclip"
+ * import { live } from "diffclip/node"
+ * import { Effect } from "effect"
+ *
+ * const program = Pipeline.load(diffClip, "runs/first").pipe(
+ *   Effect.flatMap(Pipeline.embed({ texts: ["a red heart", "a cat"] })),
+ *   Effect.map(({ textEmbed }) => textEmbed?.data), // [2, 512], row by row
+ *   Effect.scoped,
+ *   Effect.provide(live())
+ * )
+ * Effect.runPromise(program)
+ * ```
+ */
 export const embed =
   ({ images, texts }: EmbedInput) =>
   <P extends Params>(trained: Trained<DualEncoder<P>>): Effect.Effect<EmbedResult, UnitError, Backend> =>

@@ -8,6 +8,21 @@ import { makeEncoders } from "./encoders.ts"
 /**
  * Asks a trained model about a data set by a protocol. Data last but one, so that it composes by `pipe`:
  * `Pipeline.train(diffClip, cc3m).pipe(Effect.flatMap(Pipeline.evaluate(zeroShot, imagenet)))`.
+ *
+ * @example
+ * ```ts
+ * import { diffClip, Pipeline, retrieval, webdataset } from "diffclip"
+ * import { live } from "diffclip/node"
+ * import { Console, Effect } from "effect"
+ *
+ * const program = Pipeline.load(diffClip, "runs/first").pipe(
+ *   Effect.flatMap(Pipeline.evaluate(retrieval, webdataset("shards/test"))),
+ *   Effect.flatMap(({ metrics, chance }) => Console.log(metrics, chance)),
+ *   Effect.scoped,
+ *   Effect.provide(live())
+ * )
+ * Effect.runPromise(program)
+ * ```
  */
 export const evaluate =
   <S, Result extends Evaluation, Err, DE, R>(evaluator: Evaluator<S, Result, Err>, dataset: DatasetFor<S, DE, R>) =>

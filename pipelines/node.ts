@@ -63,7 +63,8 @@ export const progressOnStderr = (format: "text" | "json" | "silent"): Layer.Laye
  * import { cc3m, diffClip, Pipeline } from "diffclip"
  * import { live } from "diffclip/node"
  *
- * const program = Pipeline.train(diffClip, cc3m).pipe(Effect.scoped, Effect.provide(live({ dir: "runs/first" })))
+ * const services = live({ dir: "runs/first", progress: "json" })
+ * Effect.runPromise(Pipeline.train(diffClip, cc3m).pipe(Effect.scoped, Effect.provide(services)))
  * ```
  */
 export const live = (

@@ -67,6 +67,7 @@ export const lossOf = (config: LossConfig): Loss =>
  *   Effect.scoped,
  *   Effect.provide(live({ dir: "runs/first" }))
  * )
+ * Effect.runPromise(program)
  * ```
  */
 export const train = <P extends TwoTowerParams, D extends AnyDataset>(

@@ -8,7 +8,7 @@ import ts from "typescript"
 import { entryFaults } from "./entries.ts"
 import { importFaults } from "./imports.ts"
 import { closingLine, type Outcome, runPart } from "./parts.ts"
-import { readmePrograms } from "./readme.ts"
+import { docstringPrograms, exampleFolder, readmePrograms } from "./readme.ts"
 import { root } from "./root.ts"
 import { findRuntime } from "./runtime.ts"
 import { describeFaults, type Fault, readSources, type Source } from "./sources.ts"
@@ -42,12 +42,13 @@ const sources = (faultsOf: (all: ReadonlyArray<Source>) => ReadonlyArray<Fault>)
   return { code: faults.length, output: describeFaults(faults) }
 }
 
-/** tsc sees the README's programs as files of the project: nothing in it may be a draft. */
+/** tsc sees the README's programs and the docstrings' examples as files of the project: none may be a draft. */
 const types = (): Promise<Outcome> => {
-  const folder = `${root}.cache/readme`
+  const folder = `${root}${exampleFolder}`
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   readmePrograms().forEach((text, index) => writeFileSync(`${folder}/program-${index + 1}.ts`, text))
+  docstringPrograms(readSources()).forEach((text, index) => writeFileSync(`${folder}/example-${index + 1}.ts`, text))
   return node("node_modules/typescript/bin/tsc", "-p", "tsconfig.json", "--pretty", "false")
 }
 

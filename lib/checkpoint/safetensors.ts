@@ -25,6 +25,19 @@ export interface SafetensorsFile {
 /**
  * The named tensors of a safetensors file that is in memory; nothing is copied. `file` names it in errors. Fails with
  * `malformed` or `unsupported` as `readHeader` says.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { readSafetensors, toFloat32 } from "./safetensors.ts"
+ *
+ * const firstNumbers = (file: string, bytes: Uint8Array) =>
+ *   Effect.gen(function* () {
+ *     const { tensors } = yield* readSafetensors(file, bytes)
+ *     for (const tensor of tensors.values()) console.log(tensor.name, (yield* toFloat32(file, tensor)).slice(0, 4))
+ *   })
+ * console.log(firstNumbers)
+ * ```
  */
 export const readSafetensors = (file: string, bytes: Uint8Array): Effect.Effect<SafetensorsFile, CheckpointError> =>
   Effect.map(readHeader(file, bytes), ({ metadata, entries, bodyStart }: SafetensorsHeader) => ({

@@ -5,6 +5,15 @@ import { windowsOf } from "./source.ts"
 /**
  * A data set of samples that are in memory, as one shard: the order of an epoch permutes each window of `windowSize`
  * places, and with `windowSize >= samples.length` the whole. It cannot fail and needs nothing.
+ *
+ * @example
+ * ```ts
+ * import { fromArray } from "diffclip"
+ *
+ * const image = { width: 1, height: 1, data: Uint8Array.of(255, 0, 0) }
+ * const pairs = fromArray("one", [{ key: "red", image, captions: ["a red pixel", "red"] }])
+ * console.log(pairs.numSamples) // 1
+ * ```
  */
 export const fromArray = <S extends { readonly key: string }>(
   name: string,

@@ -88,6 +88,14 @@ const sourceOf = <S>(
  * touched before `windows` runs, so `numSamples` is what the caller says; `openWebdataset` finds it out. Fails with
  * ShardError, and for a sample that cannot be used with SampleError unless the policy skips it.
  * Source: REFERENCE 5.3, DESIGN section 6.
+ *
+ * @example
+ * ```ts
+ * import { webdataset } from "diffclip"
+ *
+ * const pairs = webdataset("cc3m/{00000..00331}.tar", { numSamples: 2_300_000 })
+ * console.log(pairs.name)
+ * ```
  */
 export const webdataset = (location: string, options: WebDatasetOptions = {}): WebDataset => {
   const { limits = defaultSampleLimits } = options

@@ -184,7 +184,17 @@ export const makeClip = (name: string, config: Omit<ClipConfig, "kind" | "lambda
   "clip"
 > => makers.clip(name, { ...config, kind: "clip", lambdaInit: 0.8 }, input)
 
-/** DiffCLIP of any size: differential attention in both towers, lambdaInit 0.8 unless given. */
+/**
+ * DiffCLIP of any size: differential attention in both towers, lambdaInit 0.8 unless given.
+ *
+ * @example
+ * ```ts
+ * import { makeDiffClip, vit } from "diffclip"
+ *
+ * const small = makeDiffClip("small", { ...vit("S/16"), contextLength: 32 }, { truncate: "keepEot" })
+ * console.log(small.numParameters) // computed, nothing is allocated
+ * ```
+ */
 export const makeDiffClip = (
   name: string,
   config: Omit<ClipConfig, "kind" | "lambdaInit"> & { readonly lambdaInit?: number },

@@ -82,6 +82,20 @@ export const scaleByAdam = <P extends Params>(
 /**
  * An optimizer from transforms applied one after the other: params - lr * updates. The schedule stays outside; `adamW`
  * is the fused form of `chain(scaleByAdam, decayWeights)`.
+ *
+ * @example
+ * ```ts
+ * import type { DiffClipParams } from "../models/index.ts"
+ * import { chain, clipByGlobalNorm, decayWeights, scaleByAdam } from "./chain.ts"
+ * import { isMatrix } from "./adamW.ts"
+ *
+ * const optimizer = chain<DiffClipParams>(
+ *   clipByGlobalNorm(1),
+ *   scaleByAdam({ beta1: 0.9, beta2: 0.98, eps: 1e-8 }),
+ *   decayWeights(0.5, isMatrix)
+ * )
+ * console.log(optimizer)
+ * ```
  */
 export const chain = <P extends Params>(
   ...transforms: ReadonlyArray<GradientTransform<P, unknown>>

@@ -16,6 +16,14 @@ export interface WarmupCosineOptions {
 /**
  * Linear warm-up with both ends included, then a cosine: the peak is used twice and `end` never. A warm-up of one step
  * is the start alone. Steps beyond the last keep the last rate. Source: SLIP; REFERENCE 4.2, trap 32.
+ *
+ * @example
+ * ```ts
+ * import { warmupCosine } from "diffclip"
+ *
+ * const schedule = warmupCosine({ peak: 5e-4, warmupSteps: 561, steps: 22_440 })
+ * console.log(schedule(0), schedule(560), schedule(561)) // 0.000001 0.0005 0.0005
+ * ```
  */
 export const warmupCosine = (
   { peak, start = 1e-6, end = 1e-5, warmupSteps, steps }: WarmupCosineOptions

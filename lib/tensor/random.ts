@@ -36,7 +36,17 @@ export const threefry2x32 = (key: Key, c0: number, c1: number, out: Uint32Array)
 /** The root key of a seed (an integer; its low 53 bits count). */
 export const keyOf = (seed: number): Key => ({ a: Math.floor(seed / 4294967296) >>> 0, b: seed >>> 0 })
 
-/** A key for a part: names and numbers are folded in one after the other. */
+/**
+ * A key for a part: names and numbers are folded in one after the other.
+ *
+ * @example
+ * ```ts
+ * import { fold, keyOf, normal } from "./random.ts"
+ *
+ * const key = fold(keyOf(0), "augment", 3, "sample-17") // the same path gives the same numbers, on every runtime
+ * console.log(normal(key, 4, 0.02))
+ * ```
+ */
 export const fold = (key: Key, ...path: ReadonlyArray<string | number>): Key => {
   const out = new Uint32Array(2)
   let current = key

@@ -36,13 +36,14 @@ const residualsOf = (nodes: ReadonlyArray<Node>, mark: number): Map<Tensor, numb
  *
  * @example
  * ```ts
- * import { add, mul, sum } from "../ops/index.ts"
- * import { value } from "./value.ts"
- * import { vjp } from "./tape.ts"
  * import * as tf from "@tensorflow/tfjs-core"
+ * import { mul } from "../ops/index.ts"
+ * import { vjp } from "./tape.ts"
+ * import { value } from "./value.ts"
  *
- * const { outputs, pullback } = vjp({ w: value(tf.scalar(3)) }, ({ w }) => ({ loss: mul(w, w) }))
- * const grads = pullback({ loss: tf.scalar(1) }) // { w: 6 }
+ * const { outputs, pullback } = vjp({ w: value(tf.scalar(3)) }, ({ w }) => ({ square: mul(w, w) }))
+ * outputs.square.tensor.print() // 9
+ * pullback({ square: tf.scalar(1) }).w.tensor.print() // 6
  * ```
  */
 export const vjp = <P extends Params, Outputs extends Readonly<Record<string, Value>>>(

@@ -64,6 +64,15 @@ const encode = (text: string): Array<number> => {
  *
  * Throws a RangeError when `contextLength` isn't an integer of 2 or more. The merges are read at the first use.
  * Source: OpenAI's simple tokenizer as DiffCLIP uses it; ids equal those of the golden cases.
+ *
+ * @example
+ * ```ts
+ * import { clipTokenizer } from "diffclip"
+ *
+ * const tokenizer = clipTokenizer({ contextLength: 32, truncate: "keepEot" })
+ * console.log(tokenizer.encode("a photo of a cat.")) // [320, 1125, 539, 320, 2368, 269]
+ * console.log(tokenizer.tokenize(["a photo of a cat."])) // Int32Array [49406, 320, ..., 49407, 0, ...], [1, 32]
+ * ```
  */
 export const clipTokenizer = (options: ClipTokenizerOptions = {}): Tokenizer => {
   const { contextLength = 77, truncate = "asPublished" } = options

@@ -10,7 +10,7 @@ import type { DiffclipCommand } from "./command.ts"
 import { backend, json } from "./flags.ts"
 import { loadNamed, modelFlag } from "./model.ts"
 
-const table = ({ protocol, dataset, n, metrics, chance }: Evaluation): string => {
+const table = ({ protocol, dataset, n, metrics, chance }: Evaluation, count: string): string => {
   const names = Object.keys(metrics)
   const width = Math.max(...names.map((name) => name.length), 6)
   const rows = names.map((name) => {
@@ -20,7 +20,7 @@ const table = ({ protocol, dataset, n, metrics, chance }: Evaluation): string =>
     const beside = guess === undefined ? "" : `  (chance ${formatPercent(guess)})`
     return `${name.padEnd(width)}  ${formatPercent(found).padStart(8)}${beside}${times}`
   })
-  return [`${protocol} on ${dataset}, n = ${n}`, ...rows].join("\n")
+  return [`${protocol} on ${dataset}, n = ${n} (${count})`, ...rows].join("\n")
 }
 
 const object = ({ protocol, dataset, n, metrics, chance }: Evaluation): string =>
@@ -41,10 +41,16 @@ export const evaluateCommand: DiffclipCommand<"evaluate"> = Command.make("evalua
 }, (flags) =>
   loadNamed(flags.checkpoint, Option.getOrUndefined(flags.model), (trained) =>
     Effect.gen(function* () {
-      const result: Evaluation = flags.protocol === "zero-shot" ?
-        yield* Effect.flatMap(labelled(flags.data), (data) => Pipeline.evaluate(zeroShot, data)(trained)) :
-        yield* Pipeline.evaluate(retrieval, webdataset(flags.data))(trained)
-      yield* Console.log(flags.json ? object(result) : table(result))
+      const [result, count]: readonly [Evaluation, string] = flags.protocol === "zero-shot" ?
+        yield* Effect.map(
+          Effect.flatMap(labelled(flags.data), (data) => Pipeline.evaluate(zeroShot, data)(trained)),
+          (found) => [found, `${found.n} pictures`] as const
+        ) :
+        yield* Effect.map(
+          Pipeline.evaluate(retrieval, webdataset(flags.data))(trained),
+          (found) => [found, `${found.numImages} pictures, all their ${found.numTexts} captions`] as const
+        )
+      yield* Console.log(flags.json ? object(result) : table(result, count))
     })).pipe(Effect.scoped, Effect.provide(live({ backend: flags.backend, progress: "silent" })))).pipe(
     Command.withDescription("ask a trained model about a data set")
   )

@@ -1,0 +1,3 @@
+import { testActivation } from "./activation.ts"
+
+testActivation("quickGelu")

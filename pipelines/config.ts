@@ -1,5 +1,6 @@
 import { Effect, Schema } from "effect"
 import { ConfigInvalid, invalid } from "./errors.ts"
+import { isRecord } from "./record.ts"
 
 const PositiveInt: Schema.Codec<number> = Schema.Int.pipe(Schema.check(Schema.isGreaterThan(0)))
 const NonNegative: Schema.Codec<number> = Schema.Finite.pipe(Schema.check(Schema.isGreaterThanOrEqualTo(0)))
@@ -120,9 +121,6 @@ export const TrainConfig: Schema.Codec<TrainConfig> = Schema.Struct({
   checkpoint: Schema.Struct({ every: PositiveInt }),
   log: Schema.Struct({ every: PositiveInt })
 })
-
-const isRecord = (input: unknown): input is Readonly<Record<string, unknown>> =>
-  typeof input === "object" && input !== null && !Array.isArray(input)
 
 /** Fields that are one choice of several: a caller's choice replaces the default instead of mixing with it. */
 const choices: ReadonlySet<string> = new Set(["length", "warmup", "loss"])

@@ -9,6 +9,7 @@ import type { Log, LogError } from "../lib/track/index.ts"
 import { cutAfter, openLog, Progress } from "../lib/track/index.ts"
 import { ConfigInvalid, invalid } from "./errors.ts"
 import { disposeState, type Position } from "./position.ts"
+import { type AnyRecord, isRecord } from "./record.ts"
 import { Run } from "./run.ts"
 import { type FlatState, flattenState, unflattenState } from "./stateTree.ts"
 import { writeBeside } from "./writeBeside.ts"
@@ -36,7 +37,7 @@ export interface RunFacts {
 }
 
 /** What `config.json` holds. */
-export type RunRecord = Readonly<Record<string, unknown>>
+export type RunRecord = AnyRecord
 
 const unusable = (dir: string) => (error: PlatformError.PlatformError): CheckpointError =>
   new CheckpointError({
@@ -74,9 +75,9 @@ const differenceOf = (template: FlatState, arrays: Arrays, numbers: object): Che
   return missing === undefined ? undefined : mismatch("state.json", `no number ${missing}`, "missingTensor")
 }
 
-const numbersIn = (point: ResumePoint): Readonly<Record<string, unknown>> => {
+const numbersIn = (point: ResumePoint): AnyRecord => {
   const found = point.state.extra["optimizerNumbers"]
-  return typeof found === "object" && found !== null ? { ...found } : {}
+  return isRecord(found) ? found : {}
 }
 
 /** Weights and optimizer state of a checkpoint. Fails where the state is of another optimizer; leaves nothing then. */
@@ -125,8 +126,6 @@ const changesNoNumber: ReadonlySet<string> = new Set([
 /** Names of the fields in which two plain records differ, with dots between levels. */
 const differences = (a: unknown, b: unknown, path = ""): ReadonlyArray<string> => {
   if (JSON.stringify(a) === JSON.stringify(b)) return []
-  const isRecord = (x: unknown): x is Readonly<Record<string, unknown>> =>
-    typeof x === "object" && x !== null && !Array.isArray(x)
   if (!isRecord(a) || !isRecord(b)) return [path]
   return [...new Set([...Object.keys(a), ...Object.keys(b)])].flatMap((key) =>
     differences(a[key], b[key], path === "" ? key : `${path}.${key}`)

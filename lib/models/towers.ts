@@ -73,7 +73,7 @@ export const runVision = <A>(
 }
 
 /** Position of the first maximum of each row of tokens [B, L]: the end-of-text token, or whatever id is largest. */
-export const poolPositions = (tokens: Tensor): ReadonlyArray<number> => {
+const poolPositions = (tokens: Tensor): ReadonlyArray<number> => {
   const [b, l] = dims2("encodeText", "tokens", tokens)
   const ids = tokens.dataSync()
   return Array.from({ length: b }, (_, row) => {

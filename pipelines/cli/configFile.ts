@@ -2,6 +2,7 @@ import { Effect, FileSystem } from "effect"
 import { describeModel } from "../../lib/checkpoint/index.ts"
 import { type ConfigInvalid, invalid } from "../errors.ts"
 import { presets } from "../presets.ts"
+import { type AnyRecord, isRecord } from "../record.ts"
 import type { InputError } from "./errors.ts"
 import { unreadable } from "./io.ts"
 
@@ -9,9 +10,7 @@ import { unreadable } from "./io.ts"
  * What a configuration file says: `preset`, `dataset` (what `--data` takes), `out`, and any field of the training
  * configuration.
  */
-export type FileConfig = Readonly<Record<string, unknown>>
-
-const isRecord = (x: unknown): x is FileConfig => typeof x === "object" && x !== null && !Array.isArray(x)
+export type FileConfig = AnyRecord
 
 /** The preset whose model a run's record describes. */
 const presetOfModel = (model: unknown): string | undefined =>

@@ -6,7 +6,7 @@ import type { BackendName } from "../../lib/backend/index.ts"
 import { Backend } from "../../lib/backend/index.ts"
 import { ImageDecoder } from "../../lib/image/index.ts"
 import { encodePng } from "../../lib/image/sharp.ts"
-import { live } from "../node.ts"
+import { files, live } from "../node.ts"
 import { version } from "../version.ts"
 import type { DiffclipCommand } from "./command.ts"
 import { CheckFailed } from "./errors.ts"
@@ -47,7 +47,7 @@ const decoding: Effect.Effect<Finding> = Effect.gen(function* () {
   const isGood = image.data.every((level, i) => level === data[i])
   return { name: "decoding", found: isGood ? "PNG comes back to the byte" : "PNG comes back changed", isGood }
 }).pipe(
-  Effect.provide(live({ progress: "silent" })),
+  Effect.provide(files),
   Effect.catch((error) => Effect.succeed({ name: "decoding", found: messageOf(error), isGood: false }))
 )
 

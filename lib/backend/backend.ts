@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core"
+import type { Tensor } from "@tensorflow/tfjs-core"
 import { Context, Effect } from "effect"
 import { KernelFailed, OutOfMemory } from "./cpu/errors.ts"
 import { BackendError } from "./errors.ts"
@@ -26,6 +27,11 @@ export interface BackendShape {
    * middle; what it allocates and keeps is the caller's.
    */
   readonly sync: <A>(unit: () => A) => Effect.Effect<A, UnitError>
+  /**
+   * A copy of a tensor's numbers, row-major; the tensor stays the caller's. The only way to read that every engine has:
+   * a GPU answers later, so a unit of work must not read inside itself.
+   */
+  readonly read: (tensor: Tensor) => Effect.Effect<Float32Array, UnitError>
   readonly memory: Effect.Effect<BackendMemory>
 }
 
@@ -39,6 +45,10 @@ export class Backend extends BackendBase {}
 
 const isUnitError = (error: unknown): error is UnitError =>
   error instanceof BackendError || error instanceof OutOfMemory || error instanceof KernelFailed
+
+/** `read` for an engine whose numbers lie in memory of the host. */
+export const readOn = (sync: BackendShape["sync"]): BackendShape["read"] => (tensor) =>
+  sync(() => Float32Array.from(tensor.dataSync()))
 
 /** `sync` for an engine that is registered with tfjs under `tfName`; fails with BackendError once it is closed. */
 export const syncOn = (tfName: string): BackendShape["sync"] => (unit) =>

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core"
 import { Effect, Layer } from "effect"
-import { Backend, syncOn } from "./backend.ts"
+import { Backend, readOn, syncOn } from "./backend.ts"
 import { checkCanaries } from "./canary.ts"
 import { registerCpu } from "./cpu/register.ts"
 import { BackendError, type CanaryFailed } from "./errors.ts"
@@ -31,6 +31,7 @@ const open = (options: CpuOptions, why: string): Layer.Layer<Backend, BackendErr
         (opened) => Effect.sync(() => opened.close())
       )
       yield* checkCanaries(engine.name, "cpu")
+      const sync = syncOn(engine.name)
       return Backend.of({
         name: "cpu",
         path: engine.path,
@@ -38,7 +39,8 @@ const open = (options: CpuOptions, why: string): Layer.Layer<Backend, BackendErr
         announcement: `backend cpu: ${engine.path}, ${engine.threads} thread${
           engine.threads === 1 ? "" : "s"
         } (${why})`,
-        sync: syncOn(engine.name),
+        sync,
+        read: readOn(sync),
         memory: Effect.sync(() => ({ ...engine.memory(), numTensors: tf.memory().numTensors }))
       })
     })

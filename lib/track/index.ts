@@ -5,7 +5,7 @@ export { formatDuration, formatNumber, formatPercent, formatTimes } from "./form
 export { type Confusion, confusionMap, type PatchMap, patchMap, type PatchMapOptions } from "./heatMap.ts"
 export { type Content, escapeHtml, type Html, markup, raw, renderHtml } from "./html.ts"
 export { type LineChart, lineChart, orderedColor, type Series, seriesColor, smoothed } from "./lineChart.ts"
-export { cutAfter, type Log, openLog, readLog } from "./log.ts"
+export { cutAfter, type Log, openLog, readLog, readValidation, validationFileOf } from "./log.ts"
 export { type LogEntry, logLine, parseLogLine } from "./logEntry.ts"
 export { plainText, shorten } from "./plainText.ts"
 export { Progress, progressLayer, type ProgressOptions, type ProgressShape, silentProgress } from "./progress.ts"
@@ -29,3 +29,4 @@ export {
   type RetrievalGallery
 } from "./report.ts"
 export { metricName } from "./reportResults.ts"
+export { parseValidationLine, type ValidationEntry, validationLine } from "./validationEntry.ts"

@@ -1,3 +1,5 @@
+import { figureOf, isFigure, parseJson, recordOf } from "./json.ts"
+
 /** One line of `log.jsonl`. A number that is not finite is stored as null and read back as NaN. */
 export interface LogEntry {
   /** Steps done when the line was written, from 1, so that it compares with a checkpoint's step. */
@@ -58,20 +60,3 @@ const numberKeys = [
   "dataWaitMs",
   "peakBytes"
 ]
-
-const isFigure = (value: unknown): boolean => typeof value === "number" || value === null
-const figureOf = (value: unknown): number => typeof value === "number" ? value : NaN
-
-const recordOf = (value: unknown): Readonly<Record<string, unknown>> | undefined =>
-  typeof value === "object" && value !== null && !Array.isArray(value) ?
-    Object.fromEntries(Object.entries(value)) :
-    undefined
-
-const parseJson = (line: string): unknown => {
-  try {
-    return JSON.parse(line)
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined
-    throw error
-  }
-}

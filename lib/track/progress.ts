@@ -1,11 +1,22 @@
 import { Clock, Context, Effect, Layer, Ref } from "effect"
 import { plainText } from "./plainText.ts"
-import { noteJson, plainProgress, progressJson, progressLine, type TrainingProgress } from "./progressText.ts"
+import {
+  noteJson,
+  plainProgress,
+  progressJson,
+  progressLine,
+  type TrainingProgress,
+  validationJson,
+  validationText
+} from "./progressText.ts"
+import type { ValidationEntry } from "./validationEntry.ts"
 
 /** What the `Progress` service does. */
 export interface ProgressShape {
   /** Tells of a finished step; drawn as often as is worth reading. */
   readonly step: (progress: TrainingProgress) => Effect.Effect<void>
+  /** Tells what a validation found. */
+  readonly validated: (entry: ValidationEntry) => Effect.Effect<void>
   /** One line of text that stays. It may hold foreign words: control characters are taken out. */
   readonly note: (message: string) => Effect.Effect<void>
 }
@@ -56,6 +67,13 @@ export const progressLayer = (options: ProgressOptions): Layer.Layer<Progress> =
       yield* Effect.addFinalizer(() =>
         Effect.flatMap(Ref.get(shown), (last) => last?.isBarOpen ? options.write("\n") : Effect.void)
       )
+      // The bar gives way to a line and comes back with the next step.
+      const line = (text: string): Effect.Effect<void> =>
+        Effect.gen(function* () {
+          const last = yield* Ref.get(shown)
+          if (last?.isBarOpen) yield* Ref.set(shown, { ...last, isBarOpen: false, drawnMs: -Infinity })
+          yield* options.write(`${last?.isBarOpen ? clearLine : ""}${text}\n`)
+        })
       return Progress.of({
         step: (progress) =>
           Effect.gen(function* () {
@@ -65,14 +83,12 @@ export const progressLayer = (options: ProgressOptions): Layer.Layer<Progress> =
             yield* Ref.set(shown, next)
             if (text !== "") yield* options.write(text)
           }),
+        validated: (entry) =>
+          options.format === "json" ?
+            options.write(`${validationJson(entry)}\n`) :
+            line(plainText(validationText(entry))),
         note: (message) =>
-          Effect.gen(function* () {
-            if (options.format === "json") return yield* options.write(`${noteJson(message)}\n`)
-            const last = yield* Ref.get(shown)
-            // The bar gives way and comes back with the next step.
-            if (last?.isBarOpen) yield* Ref.set(shown, { ...last, isBarOpen: false, drawnMs: -Infinity })
-            yield* options.write(`${last?.isBarOpen ? clearLine : ""}${plainText(message)}\n`)
-          })
+          options.format === "json" ? options.write(`${noteJson(message)}\n`) : line(plainText(message))
       })
     })
   )
@@ -80,6 +96,7 @@ export const progressLayer = (options: ProgressOptions): Layer.Layer<Progress> =
 /** Shows nothing. */
 export const silentProgress: Layer.Layer<Progress> = Layer.succeed(Progress, {
   step: () => Effect.void,
+  validated: () => Effect.void,
   note: () => Effect.void
 })
 

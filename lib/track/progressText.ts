@@ -1,5 +1,6 @@
-import { formatDuration, formatNumber } from "./format.ts"
+import { formatDuration, formatNumber, formatPercent } from "./format.ts"
 import { plainText, shorten } from "./plainText.ts"
+import { type ValidationEntry, validationLine } from "./validationEntry.ts"
 
 /** What training says after a step. `step` counts the steps done, from 1. */
 export interface TrainingProgress {
@@ -44,6 +45,17 @@ export const plainProgress = (progress: TimedProgress): string => {
 export const progressJson = (progress: TimedProgress): string => {
   const { step, totalSteps, loss, pairsPerSecond, secondsLeft } = progress
   return JSON.stringify({ type: "step", step, totalSteps, loss, pairsPerSecond, secondsLeft })
+}
+
+/** A validation as one JSON object. */
+export const validationJson = (entry: ValidationEntry): string =>
+  JSON.stringify({ type: "validate", ...JSON.parse(validationLine(entry)) })
+
+/** A validation as one line: the deciding metric with its chance, and whether it is the best so far. */
+export const validationText = ({ step, dataset, validation, chance, metric, isBest }: ValidationEntry): string => {
+  const [found, guess] = [validation[metric], chance[metric]]
+  const beside = guess === undefined ? "" : ` (chance ${formatPercent(guess)})`
+  return `step ${step}  ${metric} ${formatPercent(found ?? NaN)}${beside} on ${dataset}${isBest ? "  best so far" : ""}`
 }
 
 /** A note as one JSON object. */

@@ -17,6 +17,15 @@ export type LossConfig =
   | { readonly name: "exact" }
   | { readonly name: "asPublished"; readonly worldSize: number }
 
+/**
+ * What becomes of a sample that cannot be used: what the data set itself says, failing, or leaving it out until more than
+ * `ceiling` samples of an epoch were left out. What is left out is recorded with the run and left out again on a resume.
+ */
+export type OnBadSample =
+  | { readonly policy: "dataset" }
+  | { readonly policy: "fail" }
+  | { readonly policy: "skip"; readonly ceiling: number }
+
 /** Everything about a training run that is not the model or the data, resolved. Stored in `config.json`. */
 export interface TrainConfig {
   /** Seeds order, augmentation and initial weights. */
@@ -51,6 +60,7 @@ export interface TrainConfig {
     readonly windowSize: number
     /** Batches that are prepared ahead. */
     readonly prefetch: number
+    readonly onBadSample: OnBadSample
   }
   readonly checkpoint: {
     /** Steps between checkpoints; the last step always writes one. */
@@ -62,8 +72,11 @@ export interface TrainConfig {
   }
 }
 
+/** Fields of which a caller gives all or nothing. */
+type Choice = Length | Warmup | LossConfig | OnBadSample
+
 type DeepPartial<T> = T extends ReadonlyArray<unknown> ? T :
-  T extends object ? T extends Length | Warmup | LossConfig ? T : { readonly [K in keyof T]?: DeepPartial<T[K]> } :
+  T extends object ? T extends Choice ? T : { readonly [K in keyof T]?: DeepPartial<T[K]> } :
   T
 
 /** What a caller writes: any part of the record; the rest is the paper's recipe. */
@@ -80,7 +93,7 @@ export const paperRecipe: TrainConfig = {
   loss: { name: "exact" },
   logitScaleClamp: [0, 4.6052],
   augmentation: { scale: [0.5, 1], ratio: [3 / 4, 4 / 3] },
-  data: { windowSize: 8192, prefetch: 2 },
+  data: { windowSize: 8192, prefetch: 2, onBadSample: { policy: "dataset" } },
   checkpoint: { every: 500 },
   log: { every: 1 }
 }
@@ -101,6 +114,15 @@ const LossSchema: Schema.Codec<LossConfig> = Schema.Union([
   Schema.Struct({ name: Schema.Literal("asPublished"), worldSize: PositiveInt })
 ])
 
+const OnBadSampleSchema: Schema.Codec<OnBadSample> = Schema.Union([
+  Schema.Struct({ policy: Schema.Literal("dataset") }),
+  Schema.Struct({ policy: Schema.Literal("fail") }),
+  Schema.Struct({
+    policy: Schema.Literal("skip"),
+    ceiling: Schema.Int.pipe(Schema.check(Schema.isGreaterThanOrEqualTo(0)))
+  })
+])
+
 const Rate: Schema.Codec<number> = NonNegative.pipe(Schema.check(Schema.isLessThan(1)))
 
 /** The one schema of a training run: the same from code, JSON file, flags and environment. Unknown keys fail. */
@@ -117,13 +139,13 @@ export const TrainConfig: Schema.Codec<TrainConfig> = Schema.Struct({
     scale: Schema.Tuple([Positive, Positive]),
     ratio: Schema.Tuple([Positive, Positive])
   }),
-  data: Schema.Struct({ windowSize: PositiveInt, prefetch: PositiveInt }),
+  data: Schema.Struct({ windowSize: PositiveInt, prefetch: PositiveInt, onBadSample: OnBadSampleSchema }),
   checkpoint: Schema.Struct({ every: PositiveInt }),
   log: Schema.Struct({ every: PositiveInt })
 })
 
 /** Fields that are one choice of several: a caller's choice replaces the default instead of mixing with it. */
-const choices: ReadonlySet<string> = new Set(["length", "warmup", "loss"])
+const choices: ReadonlySet<string> = new Set(["length", "warmup", "loss", "onBadSample"])
 
 /** What `input` says over what `base` says, level by level; a choice replaces the whole of the other. */
 export const overlay = (base: unknown, input: unknown, name = ""): unknown => {

@@ -1,5 +1,6 @@
 export type { DiffVisionModel, LayerAttention } from "./attentionMaps.ts"
 export { attentionMaps, lookAtPictures, meanOverHeads } from "./attentionMaps.ts"
+export type { ClassifyInput } from "./classify.ts"
 export type { Length, LossConfig, Plan, TrainConfigInput, Warmup } from "./config.ts"
 export { decodeTrainConfig, paperRecipe, planOf, TrainConfig } from "./config.ts"
 export type { EmbedInput, EmbedResult } from "./embed.ts"

@@ -1,3 +1,4 @@
+import { classify } from "./classify.ts"
 import { embed } from "./embed.ts"
 import { evaluate } from "./evaluate.ts"
 import { load } from "./load.ts"
@@ -9,7 +10,8 @@ export const Pipeline: {
   readonly train: typeof train
   readonly evaluate: typeof evaluate
   readonly embed: typeof embed
+  readonly classify: typeof classify
   readonly load: typeof load
   readonly plan: typeof plan
   readonly showPlan: typeof showPlan
-} = { train, evaluate, embed, load, plan, showPlan }
+} = { train, evaluate, embed, classify, load, plan, showPlan }

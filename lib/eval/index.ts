@@ -1,4 +1,5 @@
 export { classEmbeddings } from "./classEmbeddings.ts"
+export { type ClassScore, classScores } from "./classify.ts"
 export { EvaluationError, type EvaluationErrorFields, type EvaluationErrorReason } from "./errors.ts"
 export { concatRows, firstNotFiniteRow, normalizeRows, scoreMatrix } from "./matrix.ts"
 export {

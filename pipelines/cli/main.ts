@@ -4,6 +4,7 @@ import { Command } from "effect/cli"
 import process from "node:process"
 import { files } from "../node.ts"
 import { version } from "../version.ts"
+import { classifyCommand } from "./classify.ts"
 import { doctorCommand } from "./doctor.ts"
 import { embedCommand } from "./embed.ts"
 import { evaluateCommand } from "./evaluate.ts"
@@ -13,7 +14,7 @@ import { verifyCommand } from "./verify.ts"
 
 const diffclip = Command.make("diffclip").pipe(
   Command.withDescription("train, evaluate and look inside differential-attention CLIP"),
-  Command.withSubcommands([trainCommand, evaluateCommand, embedCommand, verifyCommand, doctorCommand])
+  Command.withSubcommands([trainCommand, evaluateCommand, embedCommand, classifyCommand, verifyCommand, doctorCommand])
 )
 
 let signal: StopSignal

@@ -1,0 +1,86 @@
+import { Effect } from "effect"
+import type { DualEncoder, EmbeddingMatrix, RgbImage, Trained } from "../lib/api/index.ts"
+import type { Backend, UnitError } from "../lib/backend/index.ts"
+import {
+  classEmbeddings,
+  type ClassScore,
+  classScores,
+  EvaluationError,
+  fillTemplate,
+  firstNotFiniteRow
+} from "../lib/eval/index.ts"
+import type { Params } from "../lib/tensor/index.ts"
+import { embed } from "./embed.ts"
+import { type ConfigInvalid, invalid } from "./errors.ts"
+
+/** Pictures, the classes to choose from, and the sentences that the class names are put into. */
+export interface ClassifyInput {
+  readonly images: ReadonlyArray<RgbImage>
+  /** At least one. */
+  readonly classNames: ReadonlyArray<string>
+  /** Each holds `{}` for the class name; a class is the mean of its sentences. Default `a photo of a {}.`. */
+  readonly templates?: ReadonlyArray<string>
+}
+
+/** The template of a caller who names none. */
+export const defaultTemplate = "a photo of a {}."
+
+const rowsOf = ({ columns, data }: EmbeddingMatrix, first: number, rows: number): EmbeddingMatrix => ({
+  rows,
+  columns,
+  data: data.subarray(first * columns, (first + rows) * columns)
+})
+
+/**
+ * Zero-shot labels for pictures: every class with its probability, best first, a list for each picture. Probabilities
+ * are over the classes that were offered. Fails with ConfigInvalid (no class, a template without `{}`) and with
+ * EvaluationError (`notFinite`). Source: REFERENCE 6.1.
+ *
+ * @example
+ * ```ts
+ * import { diffClip, Pipeline } from "diffclip"
+ * import { decodeOnWhite, live } from "diffclip/node"
+ * import { Console, Effect } from "effect"
+ * import { readFileSync } from "node:fs"
+ *
+ * const program = Effect.gen(function* () {
+ *   const images = [yield* decodeOnWhite(readFileSync("heart.png"))]
+ *   const trained = yield* Pipeline.load(diffClip, "runs/first")
+ *   const [scores] = yield* Pipeline.classify({ images, classNames: ["heart", "cat", "car"] })(trained)
+ *   yield* Console.log(scores?.[0]) // { className: "heart", probability: 0.97, cosine: 0.31 }
+ * })
+ * Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(live())))
+ * ```
+ */
+export const classify = ({ images, classNames, templates = [defaultTemplate] }: ClassifyInput) =>
+<P extends Params>(
+  trained: Trained<DualEncoder<P>>
+): Effect.Effect<
+  ReadonlyArray<ReadonlyArray<ClassScore>>,
+  ConfigInvalid | EvaluationError | UnitError,
+  Backend
+> =>
+  Effect.gen(function* () {
+    const without = templates.find((template) => !template.includes("{}"))
+    if (classNames.length === 0) return yield* invalid("classNames", "expected at least one class, found none")
+    if (templates.length === 0) return yield* invalid("templates", "expected at least one template, found none")
+    if (without !== undefined) {
+      return yield* invalid("templates", `expected {} for the class name, found ${JSON.stringify(without)}`)
+    }
+    const texts = classNames.flatMap((name) => templates.map((template) => fillTemplate(template, name)))
+    const { imageEmbed, textEmbed, scale } = yield* embed({ images, texts })(trained)
+    if (imageEmbed === undefined || textEmbed === undefined) return []
+    for (const [what, matrix] of [["picture", imageEmbed], ["sentence", textEmbed]] as const) {
+      const row = firstNotFiniteRow(matrix)
+      if (row !== undefined) {
+        return yield* new EvaluationError({
+          reason: "notFinite",
+          protocol: "classify",
+          dataset: `${images.length} pictures`,
+          message: `classify: expected finite embeddings, but that of ${what} ${row} is not; check the weights`
+        })
+      }
+    }
+    const classes = classEmbeddings(classNames.map((_, k) => rowsOf(textEmbed, k * templates.length, templates.length)))
+    return classScores(imageEmbed, classes, classNames, scale)
+  })

@@ -51,9 +51,12 @@ export interface Model<P extends Params, In, Out> {
   readonly transform: Transform<In>
 }
 
-/** A model with two towers that can be asked one at a time. Results [B, E], not normalised. */
-export interface DualEncoder<P extends Params> extends Model<P, ImageTextBatch, Embeddings> {
-  readonly embedDim: number
+/**
+ * A model with two towers that can be asked one at a time. Results [B, E], not normalised. `E` is known to the compiler
+ * where the sizes were written as literals, else it is `number`.
+ */
+export interface DualEncoder<P extends Params, E extends number = number> extends Model<P, ImageTextBatch, Embeddings> {
+  readonly embedDim: E
   readonly encodeImage: (params: P, images: Tensor) => Value
   readonly encodeText: (params: P, tokens: Tensor) => Value
   /** The logarithm of the logit scale, a scalar. */

@@ -6,7 +6,7 @@ import { attention, countSpecs, diffAttention, initialize, lambdaOf } from "../n
 import * as ops from "../ops/index.ts"
 import type { Params, Value } from "../tensor/index.ts"
 import { headDimOf, ShapeError } from "../tensor/index.ts"
-import type { ClipConfig, ClipKind } from "./config.ts"
+import type { ClipConfig, ClipKind, ClipSizes, PairedHeads } from "./config.ts"
 import { lambdaInitOf } from "./config.ts"
 import type { ClipParams, ParamsOf } from "./params.ts"
 import type { AttentionSpecs } from "./specs.ts"
@@ -23,8 +23,8 @@ export interface ClipTrace {
   readonly textEmbed: Value
 }
 
-/** A CLIP-like model as a value: settings, parameter specs, and pure functions. */
-export interface Clip<P extends Params> extends DualEncoder<P> {
+/** A CLIP-like model of joint width E as a value: settings, parameter specs, and pure functions. */
+export interface Clip<P extends Params, E extends number = number> extends DualEncoder<P, E> {
   readonly settings: ClipConfig
   /** The parameters before they exist: shapes and initialisation. */
   readonly specs: SpecTree<P>
@@ -92,13 +92,16 @@ const checkConfig = (name: string, config: ClipConfig, { tokenTable }: ClipInput
   if (tokenTable !== undefined) checkTokenTable(name, tokenTable, vocabSize)
 }
 
-const assemble = <VA, TA>(
+/** Settings whose joint width the compiler knows where it was written as a literal. */
+type Wide<E extends number> = ClipConfig & { readonly embedDim: E }
+
+const assemble = <VA, TA, E extends number>(
   name: string,
-  settings: ClipConfig,
+  settings: Wide<E>,
   vision: TowerAttention<VA>,
   text: TowerAttention<TA>,
   input: ClipInput
-): Clip<ClipParams<VA, TA>> => {
+): Clip<ClipParams<VA, TA>, E> => {
   checkConfig(name, settings, input)
   const specs = clipSpecs(settings, vision.specs, text.specs)
   const traceImage = (p: ClipParams<VA, TA>, images: Tensor): VisionTrace =>
@@ -153,14 +156,16 @@ const assemble = <VA, TA>(
 }
 
 /** A model for each kind, with the parameter tree that belongs to it. */
-export type ClipOf<K extends ClipKind> = Clip<ParamsOf[K]>
+export type ClipOf<K extends ClipKind, E extends number = number> = Clip<ParamsOf[K], E>
 
 const makers = {
-  clip: (name, config, input) =>
+  clip: <E extends number>(name: string, config: Wide<E>, input: ClipInput) =>
     assemble(name, config, plain(config.vision.numHeads, "none"), plain(config.text.numHeads, "causal"), input),
-  diffClip: (name, config, input) => bothDifferential(name, config, input),
-  diffClipStar: (name, config, input) => bothDifferential(name, config, input),
-  diffClipVision: (name, config, input) =>
+  diffClip: <E extends number>(name: string, config: Wide<E>, input: ClipInput) =>
+    bothDifferential(name, config, input),
+  diffClipStar: <E extends number>(name: string, config: Wide<E>, input: ClipInput) =>
+    bothDifferential(name, config, input),
+  diffClipVision: <E extends number>(name: string, config: Wide<E>, input: ClipInput) =>
     assemble(
       name,
       config,
@@ -168,9 +173,15 @@ const makers = {
       plain(config.text.numHeads, "causal"),
       input
     )
-} satisfies { readonly [K in ClipKind]: (name: string, config: ClipConfig, input: ClipInput) => ClipOf<K> }
+} satisfies {
+  readonly [K in ClipKind]: <E extends number>(name: string, config: Wide<E>, input: ClipInput) => ClipOf<K, E>
+}
 
-const bothDifferential = (name: string, config: ClipConfig, input: ClipInput): ClipOf<"diffClip"> =>
+const bothDifferential = <E extends number>(
+  name: string,
+  config: Wide<E>,
+  input: ClipInput
+): ClipOf<"diffClip", E> =>
   assemble(
     name,
     config,
@@ -180,12 +191,15 @@ const bothDifferential = (name: string, config: ClipConfig, input: ClipInput): C
   )
 
 /** The baseline CLIP of any size. Throws ShapeError where sizes or token table do not fit each other. */
-export const makeClip = (name: string, config: Omit<ClipConfig, "kind" | "lambdaInit">, input: ClipInput = {}): ClipOf<
-  "clip"
-> => makers.clip(name, { ...config, kind: "clip", lambdaInit: 0.8 }, input)
+export const makeClip = <E extends number>(
+  name: string,
+  config: ClipSizes<E>,
+  input: ClipInput = {}
+): ClipOf<"clip", E> => makers.clip<E>(name, { ...config, kind: "clip", lambdaInit: 0.8 }, input)
 
 /**
- * DiffCLIP of any size: differential attention in both towers, lambdaInit 0.8 unless given.
+ * DiffCLIP of any size: differential attention in both towers, lambdaInit 0.8 unless given. A literal odd `numHeads` is
+ * a compile error, as anything else that does not fit a ShapeError.
  *
  * @example
  * ```ts
@@ -195,25 +209,30 @@ export const makeClip = (name: string, config: Omit<ClipConfig, "kind" | "lambda
  * console.log(small.numParameters) // computed, nothing is allocated
  * ```
  */
-export const makeDiffClip = (
+export const makeDiffClip = <E extends number, V extends number, T extends number>(
   name: string,
-  config: Omit<ClipConfig, "kind" | "lambdaInit"> & { readonly lambdaInit?: number },
+  config: ClipSizes<E> & {
+    readonly vision: PairedHeads<V>
+    readonly text: PairedHeads<T>
+    readonly lambdaInit?: number
+  },
   input: ClipInput = {}
-): ClipOf<"diffClip"> => makers.diffClip(name, { lambdaInit: 0.8, ...config, kind: "diffClip" }, input)
+): ClipOf<"diffClip", E> => makers.diffClip(name, { lambdaInit: 0.8, ...config, kind: "diffClip" }, input)
 
 /** DiffCLIP* of any size: lambdaInit depends on the layer. */
-export const makeDiffClipStar = (
+export const makeDiffClipStar = <E extends number, V extends number, T extends number>(
   name: string,
-  config: Omit<ClipConfig, "kind" | "lambdaInit">,
+  config: ClipSizes<E> & { readonly vision: PairedHeads<V>; readonly text: PairedHeads<T> },
   input: ClipInput = {}
-): ClipOf<"diffClipStar"> => makers.diffClipStar(name, { ...config, kind: "diffClipStar", lambdaInit: "depth" }, input)
+): ClipOf<"diffClipStar", E> =>
+  makers.diffClipStar(name, { ...config, kind: "diffClipStar", lambdaInit: "depth" }, input)
 
 /** DiffCLIP-dagger of any size: differential attention in the vision tower only. */
-export const makeDiffClipVision = (
+export const makeDiffClipVision = <E extends number, V extends number>(
   name: string,
-  config: Omit<ClipConfig, "kind" | "lambdaInit"> & { readonly lambdaInit?: number },
+  config: ClipSizes<E> & { readonly vision: PairedHeads<V>; readonly lambdaInit?: number },
   input: ClipInput = {}
-): ClipOf<"diffClipVision"> =>
+): ClipOf<"diffClipVision", E> =>
   makers.diffClipVision(name, { lambdaInit: 0.8, ...config, kind: "diffClipVision" }, input)
 
 /** A model of a kind that is known only at run time, from a stored configuration. */

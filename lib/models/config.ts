@@ -25,6 +25,21 @@ export interface ClipConfig {
   readonly lambdaInit: number | "depth"
 }
 
+/** Sizes of a two-tower model, without its kind: what every maker takes. */
+export type ClipSizes<E extends number = number> = Omit<ClipConfig, "kind" | "lambdaInit" | "embedDim"> & {
+  readonly embedDim: E
+}
+
+/** Compiles when H is even, or known at run time only; otherwise the property's name is the compiler's message. */
+export type EvenHeads<H extends number> = number extends H ? unknown :
+  `${H}` extends `${string}${0 | 2 | 4 | 6 | 8}` ? unknown :
+  { readonly "differential attention pairs its heads, so numHeads must be even, not": H }
+
+/** What is asked of a tower with differential attention. */
+export interface PairedHeads<H extends number> {
+  readonly numHeads: H & EvenHeads<H>
+}
+
 /** The lambdaInit of a layer (from 0). Source: DiffCLIP section 3; Differential Transformer for `depth`. */
 export const lambdaInitOf = (lambdaInit: ClipConfig["lambdaInit"], layer: number): number =>
   lambdaInit === "depth" ? 0.8 - 0.6 * exp(-0.3 * layer) : lambdaInit

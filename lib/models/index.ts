@@ -1,6 +1,6 @@
 export type { Clip, ClipInput, ClipOf, ClipTrace } from "./clip.ts"
 export { clipFromConfig, makeClip, makeDiffClip, makeDiffClipStar, makeDiffClipVision } from "./clip.ts"
-export type { ClipConfig, ClipKind, TowerConfig } from "./config.ts"
+export type { ClipConfig, ClipKind, ClipSizes, EvenHeads, PairedHeads, TowerConfig } from "./config.ts"
 export { lambdaInitOf, layerNormEps, numImageTokens } from "./config.ts"
 export type {
   ClipParams,
@@ -11,7 +11,7 @@ export type {
   TextTower,
   VisionTower
 } from "./params.ts"
-export type { ClipSizes, VitName } from "./presets.ts"
+export type { VitName } from "./presets.ts"
 export { clip, diffClip, diffClipStar, diffClipVision, vit } from "./presets.ts"
 export type { Attend, TextTrace, VisionTrace } from "./towers.ts"
 export { runVision } from "./towers.ts"

@@ -3,6 +3,8 @@ import type { Cursor, Dataset, EpochPlan } from "../api/dataset.ts"
 import { fold, keyOf, permutation } from "../tensor/random.ts"
 import type { Regrouper } from "./regroup.ts"
 import { regroup } from "./regroup.ts"
+import type { SkipLedger } from "./skipping.ts"
+import { Skipping } from "./skipping.ts"
 
 /** A run of samples that is stored together. `numSamples` where it is known without reading. */
 export interface ShardInfo {
@@ -36,10 +38,18 @@ export type BadSamples<B> =
     readonly overCeiling: (last: B) => B
   }
 
+/** What a run needs to leave out samples of its own accord and to record them. */
+export interface Skippable<B> {
+  readonly describe: (error: B) => { readonly shard: string; readonly reason: string }
+  readonly overCeiling: (ceiling: number) => (last: B) => B
+}
+
 /** How windows are decoded: at most `concurrency` samples at a time. */
 export interface WindowOptions<B> {
   readonly concurrency: number
   readonly onBadSample: BadSamples<B>
+  /** Absent where no sample can be bad, or where `onBadSample` alone decides. */
+  readonly skippable?: Skippable<B>
 }
 
 /** A data set that knows its source, so that `cached` can keep the decoded samples and leave the order as it is. */
@@ -96,22 +106,54 @@ const cut = <T>(skip: number, firstIndex: number, windowSize: number) =>
     }
   })
 
+/** What a run says of bad samples goes before what the data set says. */
+const policyOf = <B>({ onBadSample, skippable }: WindowOptions<B>, ledger: SkipLedger | undefined): BadSamples<B> => {
+  if (ledger === undefined || ledger.onBadSample.policy === "dataset") return onBadSample
+  if (ledger.onBadSample.policy === "fail") return ledger.onBadSample
+  if (skippable === undefined) return onBadSample
+  const { ceiling } = ledger.onBadSample
+  const report = onBadSample.policy === "skip" ? onBadSample.report : () => Effect.void
+  return { policy: "skip", ceiling, report, overCeiling: skippable.overCeiling(ceiling) }
+}
+
+/** A slot at its place in the order of its epoch, before the window was permuted. */
+interface Placed<S, B, R> {
+  readonly slot: Slot<S, B, R>
+  readonly place: number
+}
+
 /** Decoding of one window; the count of skipped samples goes over all windows of a pass. */
-const decoder = <S, B, R>({ concurrency, onBadSample }: WindowOptions<B>) => {
-  if (onBadSample.policy === "fail") {
-    return (slots: ReadonlyArray<Slot<S, B, R>>) => Effect.forEach(slots, ({ decode }) => decode, { concurrency })
+const decoder = <S, B, R>(
+  options: WindowOptions<B>,
+  ledger: SkipLedger | undefined,
+  at: { readonly dataset: string; readonly epoch: number }
+) => {
+  const { concurrency, skippable } = options
+  const policy = policyOf(options, ledger)
+  const wasSkipped = ({ slot: { key }, place }: Placed<S, B, R>): boolean =>
+    ledger !== undefined && ledger.has({ ...at, place, key })
+  if (policy.policy === "fail") {
+    return (window: ReadonlyArray<Placed<S, B, R>>) =>
+      Effect.forEach(window.filter((placed) => !wasSkipped(placed)), ({ slot }) => slot.decode, { concurrency })
   }
-  const { ceiling, overCeiling, report } = onBadSample
-  let numSkipped = 0
-  return (slots: ReadonlyArray<Slot<S, B, R>>) =>
+  const { ceiling, overCeiling, report } = policy
+  let numSkipped = ledger?.count(at.dataset, at.epoch) ?? 0
+  return (window: ReadonlyArray<Placed<S, B, R>>) =>
     Effect.gen(function* () {
-      const results = yield* Effect.forEach(slots, ({ decode }) => Effect.result(decode), { concurrency })
+      const wanted = window.filter((placed) => !wasSkipped(placed))
+      const results = yield* Effect.forEach(wanted, ({ slot, place }) =>
+        Effect.map(Effect.result(slot.decode), (result) => ({ result, place, key: slot.key })), { concurrency })
       const good: Array<S> = []
-      for (const result of results) {
-        if (Result.isSuccess(result)) good.push(result.success)
-        else {
+      for (const { key, place, result } of results) {
+        if (Result.isSuccess(result)) {
+          good.push(result.success)
+        } else {
           yield* report(result.failure)
-          if (++numSkipped > ceiling) return yield* Effect.fail(overCeiling(result.failure))
+          if (++numSkipped > ceiling) {
+            return yield* Effect.fail(overCeiling(result.failure))
+          }
+          const facts = skippable?.describe(result.failure) ?? { shard: "", reason: "unusable" }
+          ledger?.add({ ...at, place, key, ...facts })
         }
       }
       return good
@@ -132,8 +174,10 @@ const fingerprintOf = (shards: ReadonlyArray<ShardInfo>): Effect.Effect<string> 
  * The data set of a source, with the order of DESIGN section 6: shards permuted by (seed, epoch), places along that
  * order cut into windows of `windowSize`, each window permuted by (seed, epoch, window). `windows` begins with the window
  * that holds place `from.delivered`; shards before it are passed over unread as far as their sizes are known.
- * A skipped sample keeps its place: its window is shorter and all other windows stay as they are, so that a resume meets
- * the same samples without a record of what was skipped. An epoch with nothing left is an empty stream.
+ * A skipped sample keeps its place: its window is shorter and all other windows stay as they are. Where the reader has a
+ * ledger (`Skipping`), what is skipped is recorded there, and what is recorded is skipped again without being decoded, so
+ * that a resume meets the same samples even if the bad ones can be read by then. An epoch with nothing left is an empty
+ * stream.
  */
 export const windowsOf = <S, E, B, R>(
   source: SampleSource<S, E, B, R>,
@@ -147,8 +191,10 @@ export const windowsOf = <S, E, B, R>(
   check: source.shards,
   fingerprint: Effect.flatMap(source.shards, fingerprintOf),
   windows: (plan, from) =>
-    Stream.unwrap(Effect.map(source.shards, (shards) => {
+    Stream.unwrap(Effect.gen(function* () {
       checkPlan(plan, from)
+      const shards = yield* source.shards
+      const ledger = yield* Skipping
       const order = shardOrder(shards, plan, from.epoch)
       const firstIndex = Math.floor(from.delivered / plan.windowSize)
       let skip = firstIndex * plan.windowSize
@@ -158,10 +204,14 @@ export const windowsOf = <S, E, B, R>(
         skip -= numSamples
         first++
       }
-      const decode = decoder<S, B, R>(options)
+      const decode = decoder<S, B, R>(options, ledger, { dataset: source.name, epoch: from.epoch })
       return Stream.fromIterable(order.slice(first)).pipe(
         Stream.flatMap(source.read),
         cut<Slot<S, B, R>>(skip, firstIndex, plan.windowSize),
+        Stream.map(({ index, slots }) => ({
+          index,
+          slots: slots.map((slot, i) => ({ slot, place: index * plan.windowSize + i }))
+        })),
         Stream.mapEffect((window) => decode(permuted(window, plan, from.epoch)))
       )
     }))

@@ -4,15 +4,16 @@ import type { LabelledDataset } from "../api/dataset.ts"
 import type { ImageLabel, ImageText } from "../api/sample.ts"
 import { ImageDecoder } from "../image/decode.ts"
 import type { ImageDecoderShape } from "../image/decode.ts"
-import { SampleError } from "./errors.ts"
-import type { ShardError } from "./errors.ts"
+import type { DecodeOptions } from "./badSamples.ts"
+import { sampleWindows } from "./badSamples.ts"
+import type { SampleError, ShardError } from "./errors.ts"
 import { readSamples } from "./group.ts"
 import type { RawSample } from "./group.ts"
 import { findShards, readLinesBeside } from "./location.ts"
 import { decodeImageLabel, decodeImageText, defaultSampleLimits, wantedMembers } from "./samples.ts"
 import type { SampleLimits } from "./samples.ts"
 import { windowsOf } from "./source.ts"
-import type { BadSamples, SampleSource, ShardInfo, StoredDataset, WindowOptions } from "./source.ts"
+import type { SampleSource, ShardInfo, StoredDataset } from "./source.ts"
 
 /** What reading shards needs. */
 export type ShardServices = FileSystem.FileSystem | Path.Path | ImageDecoder
@@ -26,42 +27,13 @@ export type LabelledWebDataset =
   & LabelledDataset<ImageLabel, ShardError | SampleError, ShardServices>
 
 /** Settings of a data set in shards; every one has a default. */
-export interface WebDatasetOptions {
+export interface WebDatasetOptions extends DecodeOptions {
   /** Default: the source text. */
   readonly name?: string
   /** Samples in an epoch, where the caller knows. */
   readonly numSamples?: number
-  /** Samples that are decoded at the same time. Default 4, one for each thread of libuv's pool. */
-  readonly concurrency?: number
   readonly limits?: SampleLimits
-  /** Default: fail. `report` is told of each sample that is left out, in the order of the samples. */
-  readonly onBadSample?: { readonly policy: "fail" } | {
-    readonly policy: "skip"
-    /** Samples that one reading of an epoch may leave out before it fails. */
-    readonly ceiling: number
-    readonly report?: (error: SampleError) => Effect.Effect<void>
-  }
 }
-
-const overCeiling = (ceiling: number) => (last: SampleError): SampleError => {
-  const { shard, key } = last
-  const member = last.member === undefined ? {} : { member: last.member }
-  const message =
-    `expected at most ${ceiling} bad samples in an epoch, this is one more: look into the data, or raise ` +
-    `the ceiling. ${last.message}`
-  return new SampleError({ shard, key, ...member, reason: "tooManySkipped", message })
-}
-
-const policyOf = ({ onBadSample }: WebDatasetOptions): BadSamples<SampleError> => {
-  if (onBadSample === undefined || onBadSample.policy === "fail") return { policy: "fail" }
-  const { ceiling, report = () => Effect.void } = onBadSample
-  return { policy: "skip", ceiling, report, overCeiling: overCeiling(ceiling) }
-}
-
-const windowOptions = (options: WebDatasetOptions): WindowOptions<SampleError> => ({
-  concurrency: options.concurrency ?? 4,
-  onBadSample: policyOf(options)
-})
 
 type Decode<S> = (decoder: ImageDecoderShape) => (sample: RawSample) => Effect.Effect<S, SampleError>
 
@@ -100,7 +72,7 @@ const sourceOf = <S>(
 export const webdataset = (location: string, options: WebDatasetOptions = {}): WebDataset => {
   const { limits = defaultSampleLimits } = options
   const source = sourceOf(location, "captions", (decoder) => decodeImageText(limits, decoder), options)
-  return windowsOf(source, windowOptions(options), options.numSamples)
+  return windowsOf(source, sampleWindows(options), options.numSamples)
 }
 
 const sum = (shards: ReadonlyArray<ShardInfo>): number | undefined =>
@@ -154,6 +126,6 @@ export const labelled = (
     const templates = yield* readLinesBeside(location, "templates.txt")
     const numSamples = options.numSamples ?? sum(yield* findShards(location))
     const decode: Decode<ImageLabel> = (decoder) => decodeImageLabel(limits, decoder, classNames.length)
-    const dataset = windowsOf(sourceOf(location, "labels", decode, options), windowOptions(options), numSamples)
+    const dataset = windowsOf(sourceOf(location, "labels", decode, options), sampleWindows(options), numSamples)
     return { ...dataset, classNames, templates }
   })

@@ -10,7 +10,7 @@ import { batches } from "../lib/data/index.ts"
 import { contrastive } from "../lib/losses/index.ts"
 import type { Clip } from "../lib/models/index.ts"
 import { adamW, warmupCosine } from "../lib/optim/index.ts"
-import type { LogError } from "../lib/track/index.ts"
+import type { LogEntry, LogError } from "../lib/track/index.ts"
 import { Progress } from "../lib/track/index.ts"
 import type { LossConfig, TrainConfigInput } from "./config.ts"
 import { decodeTrainConfig, planOf } from "./config.ts"
@@ -110,13 +110,14 @@ const trainOn = <P extends TwoTowerParams, E, R>(
 
     const oneStep = (microBatches: Parameters<typeof step>[1], waitedMs: number) =>
       Effect.gen(function* () {
-        const entry = yield* step(position, microBatches, waitedMs).pipe(
+        const log = (entry: LogEntry): Effect.Effect<void, LogError> =>
+          position.step % config.log.every === 0 || position.step === steps ? run.log.append(entry) : Effect.void
+        const entry = yield* step(position, microBatches, waitedMs, log).pipe(
           Effect.catchTag(
             "NonFiniteLoss",
             (error) => Effect.flatMap(saver.save, (savedAt) => Effect.fail(saved(error, savedAt)))
           )
         )
-        if (position.step % config.log.every === 0 || position.step === steps) yield* run.log.append(entry)
         yield* progress.step({
           step: position.step,
           totalSteps: steps,

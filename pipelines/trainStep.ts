@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core"
+import type { Tensor } from "@tensorflow/tfjs-core"
 import type { Embeddings, ImageTextBatch, Loss, Model, Optimizer } from "../lib/api/index.ts"
 import * as ops from "../lib/ops/index.ts"
 import type { Params, Value } from "../lib/tensor/index.ts"
@@ -7,23 +8,35 @@ import { disposeParams, leavesOf, mapParams, value, vjp, zipParams } from "../li
 /** Parameters that can be trained; only the scale is known by name, for the clamp. */
 export type TwoTowerParams = Params & { readonly logitScale: Value }
 
-/** One pass over one micro-batch. `grads` belong to the caller; `loss` is not divided by the divisor. */
+/**
+ * One pass over one micro-batch. All tensors are the caller's and none is read here: a GPU answers between units only.
+ * `loss` is a scalar that is not divided by the divisor.
+ */
 export interface PassResult<P extends Params> {
   readonly grads: P
-  readonly loss: number
-  /** Images whose own text has the largest logit. */
-  readonly correct: number
+  readonly loss: Tensor
+  /** Images whose own text has the largest logit, a scalar. */
+  readonly correct: Tensor
 }
 
-/** What the micro-batches of a step say so far; `loss` and `correct` hold a number a micro-batch. */
+/** What the micro-batches of a step say so far; `loss` and `correct` hold a scalar a micro-batch, the caller's. */
 export interface StepGradients<P extends Params> {
   /** The sum of the passes' gradients, the caller's; `accumulate` and `applyUpdate` consume them. */
   readonly grads: P
-  readonly loss: ReadonlyArray<number>
-  readonly correct: ReadonlyArray<number>
+  readonly loss: ReadonlyArray<Tensor>
+  readonly correct: ReadonlyArray<Tensor>
 }
 
-const readScalar = (x: Value): number => x.tensor.dataSync()[0] ?? Number.NaN
+/** Frees the scalars of a step, whose gradients an update has consumed. */
+export const disposeFigures = <P extends Params>({ loss, correct }: StepGradients<P>): void => {
+  for (const scalar of [...loss, ...correct]) scalar.dispose()
+}
+
+/** Frees everything that a step holds before its update. */
+export const disposeStep = <P extends Params>(step: StepGradients<P>): void => {
+  disposeParams(step.grads)
+  disposeFigures(step)
+}
 
 /**
  * Forward and backward of one micro-batch: the gradients of loss / `divisor`. Everything but the result is freed, also
@@ -40,10 +53,12 @@ export const gradientsOf = <P extends TwoTowerParams>(
   const seed = tf.fill(outputs.loss.tensor.shape, 1 / divisor)
   try {
     const grads = pullback({ loss: seed }) // frees the residuals, also when it throws
-    return { grads, loss: readScalar(outputs.loss), correct: readScalar(outputs.correct) }
+    return { grads, loss: outputs.loss.tensor, correct: outputs.correct.tensor }
+  } catch (error) {
+    disposeParams(outputs)
+    throw error
   } finally {
     seed.dispose()
-    disposeParams(outputs)
   }
 }
 
@@ -65,28 +80,34 @@ const addGradients = <P extends Params>(a: P, b: P): P => {
 
 /**
  * One micro-batch more: the sum over the U micro-batches of a step of the gradients of loss / U, each with negatives of
- * its own. Consumes the gradients of both, also when it throws. Source: REFERENCE 4.2; GOLDENS 5.
+ * its own. Consumes both, also when it throws. Source: REFERENCE 4.2; GOLDENS 5.
  */
 export const accumulate = <P extends Params>(
   previous: StepGradients<P> | undefined,
   pass: PassResult<P>
-): StepGradients<P> => ({
-  grads: previous === undefined ? pass.grads : addGradients(previous.grads, pass.grads),
-  loss: [...previous?.loss ?? [], pass.loss],
-  correct: [...previous?.correct ?? [], pass.correct]
-})
+): StepGradients<P> => {
+  const loss = [...previous?.loss ?? [], pass.loss]
+  const correct = [...previous?.correct ?? [], pass.correct]
+  try {
+    const grads = previous === undefined ? pass.grads : addGradients(previous.grads, pass.grads)
+    return { grads, loss, correct }
+  } catch (error) {
+    for (const scalar of [...loss, ...correct]) scalar.dispose()
+    throw error
+  }
+}
 
-/** Parameters and state after an update, both the caller's, and the logarithm `logitScale` before and after the clamp. */
+/** Parameters and state after an update, and the logarithm `logitScale` before the clamp, a scalar; all the caller's. */
 export interface AppliedUpdate<P extends Params, S> {
   readonly params: P
   readonly state: S
-  readonly logitScaleBeforeClamp: number
-  readonly logitScale: number
+  readonly logitScaleBeforeClamp: Tensor
 }
 
 /**
  * One optimizer update, then the clamp of the logarithm `logitScale` to `clamp` (as float32 numbers; published: 0 to
- * 4.6052, a scale of 1 to 100). Consumes gradients, state and parameters; a NaN stays a NaN. Source: REFERENCE 4.2.
+ * 4.6052, a scale of 1 to 100), on the device. Consumes gradients, state and parameters; a NaN stays a NaN. Source:
+ * REFERENCE 4.2.
  */
 export const applyUpdate = <P extends TwoTowerParams, S>(
   optimizer: Optimizer<P, S>,
@@ -97,12 +118,9 @@ export const applyUpdate = <P extends TwoTowerParams, S>(
   [lo, hi]: readonly [number, number]
 ): AppliedUpdate<P, S> => {
   const [updated, next] = optimizer.update(grads, state, params, lr)
-  const before = readScalar(updated.logitScale)
-  const after = Math.min(Math.max(before, Math.fround(lo)), Math.fround(hi))
-  const clamp = (parameter: Value, path: string): Value => {
-    if (path !== "logitScale" || Object.is(before, after)) return parameter
-    parameter.tensor.dispose()
-    return value(tf.keep(tf.scalar(after, "float32")))
-  }
-  return { params: mapParams(updated, clamp), state: next, logitScaleBeforeClamp: before, logitScale: after }
+  const clamped = mapParams(
+    updated,
+    (parameter, path) => path === "logitScale" ? value(tf.keep(ops.raw.clamp(parameter.tensor, lo, hi))) : parameter
+  )
+  return { params: clamped, state: next, logitScaleBeforeClamp: updated.logitScale.tensor }
 }

@@ -1,11 +1,14 @@
 import * as tf from "@tensorflow/tfjs-core"
+import type { Tensor } from "@tensorflow/tfjs-core"
 import { Clock, Effect } from "effect"
 import type { ImageText, Loss, Optimizer, Schedule } from "../lib/api/index.ts"
 import type { BackendShape, UnitError } from "../lib/backend/index.ts"
 import type { Batch } from "../lib/data/index.ts"
 import type { Clip } from "../lib/models/index.ts"
 import type { Key } from "../lib/tensor/index.ts"
-import { disposeParams, keyOf } from "../lib/tensor/index.ts"
+import * as ops from "../lib/ops/index.ts"
+import { globalNorm } from "../lib/optim/index.ts"
+import { keyOf } from "../lib/tensor/index.ts"
 import type { LogEntry } from "../lib/track/index.ts"
 import type { TrainConfig } from "./config.ts"
 import type { EncodedBatch } from "./encode.ts"
@@ -15,12 +18,13 @@ import type { Position } from "./position.ts"
 import {
   accumulate,
   applyUpdate,
+  disposeFigures,
+  disposeStep,
   gradientsOf,
   type PassResult,
   type StepGradients,
   type TwoTowerParams
 } from "./trainStep.ts"
-import { globalNorm } from "../lib/optim/index.ts"
 
 /** Everything that a step needs and that does not change while the run lasts. */
 export interface Recipe<P extends TwoTowerParams, S> {
@@ -32,14 +36,46 @@ export interface Recipe<P extends TwoTowerParams, S> {
   readonly backend: BackendShape
 }
 
-const lambdasOf = <P extends TwoTowerParams>(model: Clip<P>, params: P): Readonly<Record<string, number>> => {
-  const numbers: Record<string, number> = {}
-  tf.tidy(() => {
-    for (const [name, lambda] of Object.entries(model.lambdas(params))) {
-      numbers[name] = lambda.tensor.dataSync()[0] ?? Number.NaN
-    }
-  })
-  return numbers
+/** The numbers of the scalars that `make` computes in a unit of its own, in one read; frees what `make` makes. */
+const readScalars = (
+  { sync, read }: BackendShape,
+  make: () => ReadonlyArray<Tensor>
+): Effect.Effect<ReadonlyArray<number>, UnitError> =>
+  Effect.acquireUseRelease(
+    sync(() => tf.tidy(() => ops.raw.pack(make()))),
+    (packed) => Effect.map(read(packed), (numbers) => [...numbers]),
+    (packed) => Effect.sync(() => packed.dispose())
+  )
+
+/** What a step did before its update: the mean loss, how many pairs were right, and the norm of the gradient. */
+const figuresOf = <P extends TwoTowerParams>(
+  backend: BackendShape,
+  { grads, loss, correct }: StepGradients<P>
+): Effect.Effect<{ readonly loss: number; readonly correct: number; readonly gradNorm: number }, UnitError> =>
+  Effect.map(readScalars(backend, () => [...loss, ...correct, globalNorm(grads)]), (numbers) => ({
+    loss: sum(numbers.slice(0, loss.length)) / loss.length,
+    correct: sum(numbers.slice(loss.length, loss.length + correct.length)),
+    gradNorm: numbers.at(-1) ?? Number.NaN
+  }))
+
+const sum = (numbers: ReadonlyArray<number>): number => numbers.reduce((total, number) => total + number, 0)
+
+/** What a model says of itself after an update: its logit scale and each lambda by name. */
+const selfOf = <P extends TwoTowerParams>(
+  backend: BackendShape,
+  model: Clip<P>,
+  params: P
+): Effect.Effect<Pick<LogEntry, "logitScale" | "lambda">, UnitError> => {
+  let names: ReadonlyArray<string> = []
+  const scalars = (): ReadonlyArray<Tensor> => {
+    const lambdas = Object.entries(model.lambdas(params))
+    names = lambdas.map(([name]) => name)
+    return [params.logitScale.tensor, ...lambdas.map(([, lambda]) => lambda.tensor)]
+  }
+  return Effect.map(readScalars(backend, scalars), ([logitScale = Number.NaN, ...lambdas]) => ({
+    logitScale: Math.exp(logitScale),
+    lambda: Object.fromEntries(names.map((name, i) => [name, lambdas[i] ?? Number.NaN]))
+  }))
 }
 
 /** The work of one step on micro-batches that are read, as units with pauses between them for the event loop. */
@@ -63,14 +99,16 @@ export const makeStep = <P extends TwoTowerParams, S>(
   }
 
   /**
-   * Gradients of all micro-batches, one update, one log entry. `position` moves only when the whole step is done; when it
-   * is interrupted or fails before, the gradients are freed and nothing has changed.
+   * Gradients of all micro-batches, one update, one log entry for `whenDone`. `position` moves only when the whole step
+   * is done; when it is interrupted or fails before, the gradients are freed and nothing has changed. From the update to
+   * the end of `whenDone` nothing interrupts: a step that is saved is in the log.
    */
-  return (
+  return <E>(
     position: Position<P, S>,
     microBatches: ReadonlyArray<Batch<ImageText>>,
-    dataWaitMs: number
-  ): Effect.Effect<LogEntry, UnitError | NonFiniteLoss> =>
+    dataWaitMs: number,
+    whenDone: (entry: LogEntry) => Effect.Effect<void, E>
+  ): Effect.Effect<LogEntry, UnitError | NonFiniteLoss | E> =>
     Effect.suspend(() => {
       let held: StepGradients<P> | undefined
       return Effect.gen(function* () {
@@ -87,43 +125,49 @@ export const makeStep = <P extends TwoTowerParams, S>(
         }
         const total = held
         if (total === undefined) return yield* Effect.die(new RangeError("a step needs at least one micro-batch"))
-        const gradNorm = yield* backend.sync(() => globalNorm(total.grads))
-        const meanLoss = total.loss.reduce((sum, value) => sum + value, 0) / total.loss.length
-        if (!Number.isFinite(meanLoss) || !Number.isFinite(gradNorm)) {
-          return yield* notFinite(position.step + 1, meanLoss, gradNorm)
+        const { loss, correct, gradNorm } = yield* figuresOf(backend, total)
+        if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
+          return yield* notFinite(position.step + 1, loss, gradNorm)
         }
         const lr = schedule(position.step)
         const cursor = microBatches.at(-1)?.cursor ?? position.cursor
-        const { logitScale, lambda } = yield* backend.sync(() => {
-          held = undefined // the update consumes them
+        const pairs = microBatches.reduce((count, batch) => count + batch.samples.length, 0)
+        const update = backend.sync(() => {
+          held = undefined // the update consumes the gradients
+          disposeFigures(total)
           position.isWhole = false
           const next = applyUpdate(optimizer, total.grads, position.state, position.params, lr, config.logitScaleClamp)
+          next.logitScaleBeforeClamp.dispose()
           position.params = next.params
           position.state = next.state
           position.step += 1
           position.cursor = cursor
           position.isWhole = true
-          return { logitScale: next.logitScale, lambda: lambdasOf(model, next.params) }
         })
-        const seconds = ((yield* Clock.currentTimeMillis) - begin + dataWaitMs) / 1000
-        const pairs = microBatches.reduce((count, batch) => count + batch.samples.length, 0)
-        const memory = yield* backend.memory
-        return {
-          step: position.step,
-          loss: meanLoss,
-          accuracy: total.correct.reduce((sum, hits) => sum + hits, 0) / pairs,
-          lr,
-          logitScale: Math.exp(logitScale),
-          gradNorm,
-          lambda,
-          pairsPerSecond: pairs / seconds,
-          dataWaitMs,
-          peakBytes: memory.peakBytes
-        }
+        const finish = Effect.gen(function* () {
+          yield* update
+          const self = yield* selfOf(backend, model, position.params)
+          const seconds = ((yield* Clock.currentTimeMillis) - begin + dataWaitMs) / 1000
+          const entry: LogEntry = {
+            step: position.step,
+            loss,
+            accuracy: correct / pairs,
+            lr,
+            logitScale: self.logitScale,
+            gradNorm,
+            lambda: self.lambda,
+            pairsPerSecond: pairs / seconds,
+            dataWaitMs,
+            peakBytes: (yield* backend.memory).peakBytes
+          }
+          yield* whenDone(entry)
+          return entry
+        })
+        return yield* Effect.uninterruptible(finish)
       }).pipe(
         Effect.onExit(() =>
           Effect.sync(() => {
-            if (held !== undefined) disposeParams(held.grads)
+            if (held !== undefined) disposeStep(held)
           })
         )
       )

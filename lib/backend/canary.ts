@@ -102,7 +102,7 @@ const canaries: ReadonlyArray<Canary | PlainCanary> = [
       })
     })
   },
-  { kernel: "sumSquares", inputs: { x: [5, 7] }, outputs: (p) => ({ y: tf.scalar(ops.sumSquares(of(p, "x"))) }) }
+  { kernel: "sumSquares", inputs: { x: [5, 7] }, outputs: (p) => ({ y: ops.sumSquares(of(p, "x")) }) }
 ]
 
 /** Relative to max(1, largest expected number): a float32 summation order costs some 1e-6 at these sizes. */

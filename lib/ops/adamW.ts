@@ -53,6 +53,5 @@ export const sumSquaresForward: Fused<"x", Record<never, never>, "y"> = {
   compose: ({ x }) => ({ y: tf.sum(tf.square(x)) })
 }
 
-/** The sum of squares of a tensor, read back to the host. */
-export const sumSquares = (x: Tensor): number =>
-  tf.tidy(() => run(sumSquaresForward, { x }, {}).y.dataSync()[0] ?? Number.NaN)
+/** The sum of squares of a tensor, a scalar that the caller owns. */
+export const sumSquares = (x: Tensor): Tensor => tf.tidy(() => run(sumSquaresForward, { x }, {}).y)

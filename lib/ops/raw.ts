@@ -4,6 +4,25 @@
  */
 import * as tf from "@tensorflow/tfjs-core"
 import type { Tensor } from "@tensorflow/tfjs-core"
+import { sumSquares } from "./adamW.ts"
+
+/** Scalars [] or [1] one after the other, [n]: many numbers that are read at once. No tensors give an empty one. */
+export const pack = (scalars: ReadonlyArray<Tensor>): Tensor =>
+  scalars.length === 0 ? tf.zeros([0]) : tf.tidy(() => tf.concat(scalars.map((scalar) => tf.reshape(scalar, [1]))))
+
+/** The L2 norm of all numbers of some tensors together, a scalar; 0 for none. */
+export const norm = (tensors: ReadonlyArray<Tensor>): Tensor =>
+  tf.tidy(() => tf.sqrt(tf.sum(pack(tensors.map(sumSquares)))))
+
+/** x between two bounds, each rounded to float32; a NaN stays a NaN. */
+export const clamp = (x: Tensor, lo: number, hi: number): Tensor => tf.clipByValue(x, Math.fround(lo), Math.fround(hi))
+
+/** min(1, maxNorm / (norm + 1e-6)) of a scalar `norm`, as torch's clip_grad_norm_ has it. */
+export const clipFactor = (norm: Tensor, maxNorm: number): Tensor =>
+  tf.tidy(() => tf.minimum(tf.div(maxNorm, tf.add(norm, 1e-6)), 1))
+
+/** factor x for a scalar tensor `factor`. */
+export const scaleBy = (x: Tensor, factor: Tensor): Tensor => tf.mul(x, factor)
 
 /** a + b, of one shape. */
 export const addTensors = (a: Tensor, b: Tensor): Tensor => tf.add(a, b)

@@ -1,21 +1,25 @@
 import * as tf from "@tensorflow/tfjs-core"
+import type { Tensor } from "@tensorflow/tfjs-core"
 import type { GradientTransform, Optimizer } from "../api/index.ts"
 import * as ops from "../ops/index.ts"
 import type { Params, Value } from "../tensor/index.ts"
 import { disposeParams, leavesOf, mapParams, value, zipParams } from "../tensor/index.ts"
 
-/** The L2 norm of a whole tree, read back to the host. */
-export const globalNorm = (tree: Params): number =>
-  Math.sqrt(leavesOf(tree).reduce((total, leaf) => total + ops.sumSquares(leaf.value.tensor), 0))
+/** The L2 norm of a whole tree, a scalar that the caller owns; 0 where the tree has no leaf. */
+export const globalNorm = (tree: Params): Tensor => ops.raw.norm(leavesOf(tree).map((leaf) => leaf.value.tensor))
 
 const own = (make: () => tf.Tensor): Value => value(tf.keep(tf.tidy(make)))
 
-/** Scales the whole gradient down to `maxNorm` where its norm is larger. Consumes the gradients. */
+/**
+ * Scales the whole gradient down to `maxNorm` where its norm is larger: by min(1, maxNorm / (norm + 1e-6)), on the
+ * device, so that nothing is read. Consumes the gradients. Source: torch's clip_grad_norm_.
+ */
 export const clipByGlobalNorm = <P extends Params>(maxNorm: number): GradientTransform<P, null> => ({
   init: () => null,
   update: (grads) => {
-    const factor = Math.min(1, maxNorm / (globalNorm(grads) + 1e-6))
-    const clipped = mapParams(grads, (grad) => own(() => ops.raw.scale(grad.tensor, factor)))
+    const factor = tf.tidy(() => ops.raw.clipFactor(globalNorm(grads), maxNorm))
+    const clipped = mapParams(grads, (grad) => own(() => ops.raw.scaleBy(grad.tensor, factor)))
+    factor.dispose()
     disposeParams(grads)
     return [clipped, null]
   }

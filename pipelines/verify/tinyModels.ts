@@ -5,7 +5,7 @@ import type { Clip, ClipParams, ClipTrace } from "../../lib/models/index.ts"
 import { lambdaInitOf, layerNormEps } from "../../lib/models/index.ts"
 import * as ops from "../../lib/ops/index.ts"
 import type { Value } from "../../lib/tensor/index.ts"
-import { leavesOf } from "../../lib/tensor/index.ts"
+import { leavesOf, value } from "../../lib/tensor/index.ts"
 import { gradientsOf } from "../trainStep.ts"
 import type { Golden } from "./golden.ts"
 import { check, checkBoth, guarded } from "./golden.ts"
@@ -66,7 +66,8 @@ const gradientRows = <VA, TA>(
   batch: ImageTextBatch
 ): ReadonlyArray<Row> => {
   const names = namesByPath(model.settings)
-  const { grads, loss, correct } = gradientsOf(model, contrastive.exact, params, batch, 1)
+  const { grads, ...figures } = gradientsOf(model, contrastive.exact, params, batch, 1)
+  const [loss = Number.NaN, correct = Number.NaN] = [figures.loss, figures.correct].flatMap((x) => [...take(value(x))])
   const found = leavesOf(grads).map(({ path, value }) => ({ path, numbers: take(value) }))
   const acc = [100 * correct / (batch.images.shape[0] ?? 0)]
   return [

@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core"
+import type { Tensor } from "@tensorflow/tfjs-core"
 import type { ImageTextBatch } from "../../lib/api/index.ts"
 import { contrastive } from "../../lib/losses/index.ts"
 import type { Clip, ClipParams } from "../../lib/models/index.ts"
@@ -7,7 +8,7 @@ import { adamW, globalNorm } from "../../lib/optim/index.ts"
 import type { Params } from "../../lib/tensor/index.ts"
 import { disposeParams, leavesOf } from "../../lib/tensor/index.ts"
 import type { StepGradients } from "../trainStep.ts"
-import { accumulate, applyUpdate, gradientsOf } from "../trainStep.ts"
+import { accumulate, applyUpdate, disposeFigures, gradientsOf } from "../trainStep.ts"
 import { read } from "./tensors.ts"
 
 /** A tree of tensors on the host, by path. */
@@ -46,6 +47,8 @@ interface StepRecord {
   readonly after: HostTree
 }
 
+const numberOf = (scalar: Tensor): number => read(scalar)[0] ?? Number.NaN
+
 const none: HostTree = new Map()
 const hostTree = (tree: Params): HostTree => new Map(leavesOf(tree).map(({ path, value }) => [path, read(value)]))
 
@@ -67,8 +70,11 @@ export const trajectoryOf = <VA, TA>(
         held = accumulate(held, gradientsOf(model, contrastive.exact, params, batch, batches.length))
       }
       if (held === undefined) throw new RangeError(`step ${step}: expected at least one micro-batch, found none`)
-      const { grads, loss, correct } = held
-      const gradNorm = globalNorm(grads)
+      const { grads } = held
+      const loss = held.loss.map(numberOf)
+      const correct = held.correct.map(numberOf)
+      const gradNorm = numberOf(globalNorm(grads))
+      disposeFigures(held)
       const grad0 = step === 0 ? hostTree(grads) : none
       held = undefined // the update consumes them
       const updated = applyUpdate(optimizer, grads, state, params, lr, clamp)
@@ -76,7 +82,9 @@ export const trajectoryOf = <VA, TA>(
       state = updated.state
       const accuracies = correct.map((n, u) => 100 * n / (batches[u]?.images.shape[0] ?? 0))
       const isKept = step === 0 || step === rates.length - 1
-      const { logitScale, logitScaleBeforeClamp } = updated
+      const logitScale = numberOf(params.logitScale.tensor)
+      const logitScaleBeforeClamp = numberOf(updated.logitScaleBeforeClamp)
+      updated.logitScaleBeforeClamp.dispose()
       const after = isKept ? hostTree(params) : none
       records.push({ loss, accuracies, gradNorm, logitScale, logitScaleBeforeClamp, grad0, after })
     })
@@ -94,6 +102,7 @@ export const trajectoryOf = <VA, TA>(
       final: records.at(-1)?.after ?? none
     }
   } finally {
+    if (held !== undefined) disposeFigures(held)
     for (const tree of [params, state.mu, state.nu, ...held === undefined ? [] : [held.grads]]) disposeParams(tree)
   }
 }

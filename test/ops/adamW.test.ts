@@ -6,6 +6,8 @@ import { onEachEngine, runs } from "../engines.ts"
 import * as oracle from "../reference/index.ts"
 import { noise, take, tensorOf } from "./against.ts"
 
+const oneOf = (scalar: tf.Tensor): number => take(scalar).data[0] ?? NaN
+
 describe("adamW", () => {
   onEachEngine(() => {
     it("follows the reference over several steps, decay included", () => {
@@ -69,10 +71,10 @@ describe("adamW", () => {
       const x = noise(1, "x", [1003])
       const tensor = tensorOf(x)
       const expected = x.data.reduce((sum, value) => sum + value * value, 0)
-      expect(Math.abs(ops.sumSquares(tensor) / expected - 1)).toBeLessThan(1e-5)
+      expect(Math.abs(oneOf(ops.sumSquares(tensor)) / expected - 1)).toBeLessThan(1e-5)
       tensor.dispose()
       const spoilt = tf.tensor1d([1, NaN])
-      expect(ops.sumSquares(spoilt)).toBeNaN()
+      expect(oneOf(ops.sumSquares(spoilt))).toBeNaN()
       spoilt.dispose()
     })
   })

@@ -35,7 +35,7 @@ const ShardErrorBase: TaggedErrorClass<"ShardError", ShardErrorFields> = Data.Ta
 export class ShardError extends ShardErrorBase {}
 
 /**
- * Why one sample cannot be used. `tooManySkipped`: it was one more than the ceiling of the skipping policy allows; the
+ * Why one sample cannot be used. `badRow`: the row of the table does not have its columns. `tooManySkipped`: it was one more than the ceiling of the skipping policy allows; the
  * message says what was wrong with it.
  */
 export type SampleErrorReason =
@@ -45,15 +45,21 @@ export type SampleErrorReason =
   | "badImage"
   | "badCaption"
   | "badLabel"
+  | "badRow"
   | "tooManyBytes"
   | "tooManySkipped"
 
-/** The facts: where the sample lies and which member is at fault; `image` is the decoder's reason for `badImage`. */
+/**
+ * The facts: where the sample lies (a shard, a table or a folder) and which member or file is at fault; for tables the
+ * row (1 is the first after the header) and the column; `image` is the decoder's reason for `badImage`.
+ */
 export interface SampleErrorFields {
   readonly shard: string
   readonly key: string
   readonly reason: SampleErrorReason
   readonly member?: string
+  readonly row?: number
+  readonly column?: string
   readonly image?: ImageErrorReason
   readonly message: string
 }
@@ -64,6 +70,70 @@ const SampleErrorBase: TaggedErrorClass<"SampleError", SampleErrorFields> = Data
 
 /** A sample of a readable shard that cannot be used. `message` says what was expected, what came, and what to do. */
 export class SampleError extends SampleErrorBase {}
+
+/**
+ * Why a table cannot be used: `missing` and `io` (the file), `empty` (no rows), `format` (not what its ending says),
+ * `columns` (those for pictures and captions are not there), `quoting` (a quote that is not closed), `tooLong` (a row or
+ * the whole above its cap), `codec` (a compression that nothing here unpacks), `changed` (not what it was when opened).
+ */
+export type TableErrorReason =
+  | "missing"
+  | "io"
+  | "empty"
+  | "format"
+  | "columns"
+  | "quoting"
+  | "tooLong"
+  | "codec"
+  | "changed"
+
+/** The facts: the table, and the line of text where it is known. */
+export interface TableErrorFields {
+  readonly file: string
+  readonly reason: TableErrorReason
+  readonly line?: number
+  readonly message: string
+}
+
+const TableErrorBase: TaggedErrorClass<"TableError", TableErrorFields> = Data.TaggedError("TableError")<
+  TableErrorFields
+>
+
+/** A table of pairs that cannot be read. `message` says what was expected, what came, where, and what to do. */
+export class TableError extends TableErrorBase {}
+
+/**
+ * Why a folder of pictures cannot be used: `missing` and `io`, `captions` (no file of captions was recognised),
+ * `classes` (no class folders), `names` (a file of class names or templates that does not fit).
+ */
+export type FolderErrorReason = "missing" | "io" | "captions" | "classes" | "names"
+
+/** The facts: the folder, or the file in it. */
+export interface FolderErrorFields {
+  readonly folder: string
+  readonly reason: FolderErrorReason
+  readonly message: string
+}
+
+const FolderErrorBase: TaggedErrorClass<"FolderError", FolderErrorFields> = Data.TaggedError("FolderError")<
+  FolderErrorFields
+>
+
+/** A folder of pictures that cannot be used. `message` says what was looked for, what was found, and what to do. */
+export class FolderError extends FolderErrorBase {}
+
+/** The facts: which data set was mixed under a wrong number of samples. */
+export interface SizeErrorFields {
+  readonly dataset: string
+  readonly numSamples: number
+  readonly epoch: number
+  readonly message: string
+}
+
+const SizeErrorBase: TaggedErrorClass<"SizeError", SizeErrorFields> = Data.TaggedError("SizeError")<SizeErrorFields>
+
+/** A part of a mixture does not have the `numSamples` that it says, so that no order can be kept. */
+export class SizeError extends SizeErrorBase {}
 
 /** The facts: the data set and the environment variable that must name it. */
 export interface DataMissingFields {

@@ -1,5 +1,6 @@
 import { Effect, Schema } from "effect"
 import { ConfigInvalid, invalid } from "./errors.ts"
+import { distance, nearest } from "./nearest.ts"
 import { isRecord } from "./record.ts"
 
 const PositiveInt: Schema.Codec<number> = Schema.Int.pipe(Schema.check(Schema.isGreaterThan(0)))
@@ -26,11 +27,49 @@ export type OnBadSample =
   | { readonly policy: "fail" }
   | { readonly policy: "skip"; readonly ceiling: number }
 
+/**
+ * A rate for some parameters: `lrScale` times the schedule's rate, 0 freezes them. `paths` is a pattern over parameter
+ * paths, such as `visual.blocks.3.attn`: it names a parameter or a part of the tree with all that lies in it; `*` stands
+ * for one name or a part of one (`visual.blocks.*.norm1`), `**` for any number of names (`**.bias`).
+ */
+export interface TuneRule {
+  readonly paths: string
+  readonly lrScale: number
+}
+
 /** Everything about a training run that is not the model or the data, resolved. Stored in `config.json`. */
 export interface TrainConfig {
   /** Seeds order, augmentation and initial weights. */
   readonly seed: number
   readonly length: Length
+  /**
+   * Where the weights come from: null draws them from the seed; a CHECKPOINT gives them, with a fresh optimizer at step 0.
+   * Every tensor must have its shape, unless `positions` is `interpolate`: then a checkpoint of another image size or
+   * context length fits too (`interpolatePositions`, `fitContext`).
+   */
+  readonly init: {
+    readonly checkpoint: string | null
+    readonly positions: "same" | "interpolate"
+  }
+  /**
+   * Rates by parameter path; the first rule that matches a parameter wins, and one that no rule matches is trained with
+   * the schedule's rate. A rule that matches nothing is refused. What is frozen has no moments and costs no backward pass.
+   *
+   * @example
+   * ```ts
+   * import { Effect } from "effect"
+   * import { diffClip, lockedImage, Pipeline, webdataset } from "diffclip"
+   * import { live } from "diffclip/node"
+   *
+   * // Locked-image tuning: the image tower of an earlier run stays as it is, the text tower learns to match it.
+   * const program = Pipeline.train(diffClip, webdataset("shards/new"), {
+   *   init: { checkpoint: "runs/first" },
+   *   tune: [...lockedImage, { paths: "text.tokenEmbed", lrScale: 0.1 }]
+   * })
+   * Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(live({ dir: "runs/locked" }))))
+   * ```
+   */
+  readonly tune: ReadonlyArray<TuneRule>
   /** Pairs in one loss. */
   readonly batchSize: number
   /** Micro-batches whose gradients are added before an update; each has its own negatives. */
@@ -86,6 +125,8 @@ export type TrainConfigInput = DeepPartial<TrainConfig>
 export const paperRecipe: TrainConfig = {
   seed: 0,
   length: { epochs: 40 },
+  init: { checkpoint: null, positions: "same" },
+  tune: [],
   batchSize: 4096,
   updateFreq: 1,
   optimizer: { beta1: 0.9, beta2: 0.98, eps: 1e-8, weightDecay: 0.5 },
@@ -129,6 +170,11 @@ const Rate: Schema.Codec<number> = NonNegative.pipe(Schema.check(Schema.isLessTh
 export const TrainConfig: Schema.Codec<TrainConfig> = Schema.Struct({
   seed: Schema.Int.pipe(Schema.check(Schema.isGreaterThanOrEqualTo(0))),
   length: LengthSchema,
+  init: Schema.Struct({
+    checkpoint: Schema.NullOr(Schema.NonEmptyString),
+    positions: Schema.Literals(["same", "interpolate"])
+  }),
+  tune: Schema.Array(Schema.Struct({ paths: Schema.NonEmptyString, lrScale: NonNegative })),
   batchSize: PositiveInt,
   updateFreq: PositiveInt,
   optimizer: Schema.Struct({ beta1: Rate, beta2: Rate, eps: Positive, weightDecay: NonNegative }),
@@ -155,26 +201,13 @@ export const overlay = (base: unknown, input: unknown, name = ""): unknown => {
   return Object.fromEntries([...names].map((key) => [key, overlay(base[key], input[key], key)]))
 }
 
-const distance = (a: string, b: string): number => {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
-    }
-    row = next
-  }
-  return row[b.length] ?? 0
-}
-
 /** What to say of a field that there is not: the field beside it whose name is nearest, where one is near. */
 const unknownField = (path: string): string => {
   const names = path.split(".")
   const last = names.pop() ?? ""
   const parent = names.reduce((at: unknown, name) => (isRecord(at) ? at[name] : undefined), paperRecipe)
   const known = isRecord(parent) ? Object.keys(parent) : []
-  const near = known.toSorted((a, b) => distance(a, last) - distance(b, last))[0]
+  const near = nearest(known, last, 1)[0]
   return near !== undefined && distance(near, last) <= 3 ? `unknown field, did you mean ${near}?` : "unknown field"
 }
 

@@ -30,4 +30,18 @@ export const formatTimes = (value: number, chance: number): string => {
   return Number.isFinite(times) ? `${times.toFixed(times < 10 ? 1 : 0)}×` : "–"
 }
 
+/** A number of bytes as `512 B`, `3.4 kB`, `1.2 GB`: powers of a thousand; a dash for what is not finite. */
+export const formatBytes = (bytes: number): string => {
+  if (!Number.isFinite(bytes)) return "–"
+  const units = ["B", "kB", "MB", "GB", "TB"]
+  const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, Math.abs(bytes))) / 3)))
+  return `${formatNumber(bytes / 1000 ** power, 3)} ${units[power]}`
+}
+
+/** A difference with its sign: `+0.02`, `−1.5`, `±0`. */
+export const formatDifference = (difference: number, format: (size: number) => string = formatNumber): string => {
+  if (!Number.isFinite(difference)) return "–"
+  return `${difference > 0 ? "+" : difference < 0 ? "−" : "±"}${format(Math.abs(difference))}`
+}
+
 const grouped = (x: number): string => String(x).replace(/\B(?=(\d{3})+$)/g, ",")

@@ -1,12 +1,31 @@
 export { chanceAxis, chanceMark, fractionScale } from "./chanceMark.ts"
+export {
+  type ComparedRow,
+  type ComparedRun,
+  comparisonText,
+  type ConfigDifference,
+  configDifferences,
+  finalRows,
+  uniqueNames
+} from "./comparison.ts"
+export { renderComparison } from "./comparisonReport.ts"
 export { checkDataUrl, dataUrl, type PictureType } from "./dataUrl.ts"
 export { LogError, type LogErrorFields, type LogErrorReason } from "./errors.ts"
-export { formatDuration, formatNumber, formatPercent, formatTimes } from "./format.ts"
+export { formatBytes, formatDifference, formatDuration, formatNumber, formatPercent, formatTimes } from "./format.ts"
 export { type Confusion, confusionMap, type PatchMap, patchMap, type PatchMapOptions } from "./heatMap.ts"
 export { type Content, escapeHtml, type Html, markup, raw, renderHtml } from "./html.ts"
-export { type LineChart, lineChart, orderedColor, type Series, seriesColor, smoothed } from "./lineChart.ts"
+export {
+  type Dash,
+  type LineChart,
+  lineChart,
+  orderedColor,
+  type Series,
+  seriesColor,
+  seriesDash
+} from "./lineChart.ts"
 export { cutAfter, type Log, openLog, readLog, readValidation, validationFileOf } from "./log.ts"
 export { type LogEntry, logLine, parseLogLine } from "./logEntry.ts"
+export { isRunPage } from "./page.ts"
 export { plainText, shorten } from "./plainText.ts"
 export { Progress, progressLayer, type ProgressOptions, type ProgressShape, silentProgress } from "./progress.ts"
 export {
@@ -29,4 +48,17 @@ export {
   type RetrievalGallery
 } from "./report.ts"
 export { metricName } from "./reportResults.ts"
+export { type Fact, renderRunReport, type RunReport } from "./runReport.ts"
+export { smoothed } from "./smoothed.ts"
+export {
+  median,
+  type RunStatus,
+  type RunSummary,
+  statusText,
+  summarize,
+  type SummaryFacts,
+  summaryJson,
+  summaryRows,
+  summaryText
+} from "./summary.ts"
 export { parseValidationLine, type ValidationEntry, validationLine } from "./validationEntry.ts"

@@ -1,6 +1,8 @@
+import { chartNumbers, chartSentence } from "./chartNumbers.ts"
+import { formatNumber } from "./format.ts"
 import { type Html, markup } from "./html.ts"
-import { linearScale, tightScale } from "./scale.ts"
-import { element, label, line, pathThrough, svg } from "./svg.ts"
+import { linearScale, positiveScale, tightScale } from "./scale.ts"
+import { type Attributes, element, label, line, pathThrough, svg } from "./svg.ts"
 
 /** A curve of points (x, y) in the order of x; points that are not finite leave a gap. */
 export interface Series {
@@ -8,9 +10,17 @@ export interface Series {
   readonly points: ReadonlyArray<readonly [x: number, y: number]>
   /** Any CSS colour. Default: the page's series colours in turn. */
   readonly color?: string
-  /** `raw` draws a faint line, for measurements under their smoothed curve; it has no place in the legend. */
-  readonly weight?: "raw" | "full"
+  /** Tells curves apart where colours do not. Default `solid`. */
+  readonly dash?: Dash
+  /**
+   * `raw` draws a faint line, for measurements under their smoothed curve; it has no place in the legend. `dots` marks
+   * each point as well, where there are few.
+   */
+  readonly weight?: "raw" | "full" | "dots"
 }
+
+/** How a line is broken. */
+export type Dash = "solid" | "dashed" | "dotted"
 
 /** A chart of curves over a common x. */
 export interface LineChart {
@@ -19,84 +29,105 @@ export interface LineChart {
   readonly xLabel: string
   /** A level to compare with, such as the loss of a guess. */
   readonly reference?: { readonly label: string; readonly value: number }
+  /** `log` shows values above 0 only; without any the scale is linear. Default `linear`. */
+  readonly yScale?: "linear" | "log"
+  /** How a value reads. Default `formatNumber`. */
+  readonly format?: (value: number) => string
+  /** Points to point at, such as the best one. */
+  readonly marks?: ReadonlyArray<{ readonly x: number; readonly y: number; readonly label: string }>
 }
 
-const size = { width: 520, height: 260, left: 52, right: 12, top: 12, bottom: 36 }
+const size = { width: 520, height: 270, left: 58, right: 14, top: 16, bottom: 40 }
 
-/** A figure: caption, curves with axes and ticks, and a legend where there are several curves. Colours are CSS's. */
+/**
+ * A figure: caption, curves with axes and ticks, a legend where there are several curves, and the numbers behind them
+ * folded under it, for readers who cannot see it or want to copy. Colours are CSS's.
+ */
 export const lineChart = (chart: LineChart): Html => {
-  const points = chart.series.flatMap((series) => series.points)
-  const levels = chart.reference === undefined ? [] : [chart.reference.value]
+  const { series, marks = [], reference, format = formatNumber } = chart
+  const points = series.flatMap((one) => one.points)
+  const levels = reference === undefined ? [] : [reference.value]
+  const ys = [...points.map(([, y]) => y), ...levels]
   const xScale = tightScale(points.map(([x]) => x), 6)
-  const yScale = linearScale([...points.map(([, y]) => y), ...levels], 4)
+  const yScale = (chart.yScale === "log" ? positiveScale(ys) : undefined) ?? linearScale(ys, 4)
   const x = (value: number): number => size.left + xScale.place(value) * (size.width - size.left - size.right)
   const bottom = size.height - size.bottom
   const y = (value: number): number => bottom - yScale.place(value) * (bottom - size.top)
-  const shown = chart.series.map((series, i) => ({ ...series, color: series.color ?? seriesColor(i) }))
-  return markup`<figure class="chart"><figcaption>${chart.title}</figcaption>${
+  const shown = series.map((one, i) => ({ ...one, color: one.color ?? seriesColor(i) }))
+  const place: Place = { x, y }
+  return markup`<figure class="chart"><figcaption>${chart.title}${
+    chart.yScale === "log" ? markup`<small> (logarithmic)</small>` : undefined
+  }</figcaption>${
     svg(
-      { width: size.width, height: size.height, title: `${chart.title} over ${chart.xLabel}` },
+      { width: size.width, height: size.height, title: chartSentence(chart) },
       yScale.ticks.map(({ value, text }) => [
         line(size.left, y(value), size.width - size.right, y(value), { class: "grid" }),
-        label(size.left - 8, y(value) + 4, text, { "text-anchor": "end" })
+        label(size.left - 8, y(value) + 4, chart.format === undefined ? text : format(value), { "text-anchor": "end" })
       ]),
       xScale.ticks.map(({ value, text }) => label(x(value), bottom + 18, text, { "text-anchor": "middle" })),
       label(size.width - size.right, size.height - 3, chart.xLabel, { "text-anchor": "end", class: "axis" }),
       referenceLine(chart, y),
-      shown.map((series) =>
-        element("path", {
-          d: pathThrough(thinned(series.points).map(([px, py]) => [x(px), y(py)] as const)),
-          class: series.weight === "raw" ? "curve raw" : "curve",
-          style: `stroke:${series.color}`
-        }, element("title", {}, series.label))
-      )
+      shown.map((one) => curve(one, place)),
+      marks.map((mark) => markOf(mark, place))
     )
-  }${legend(shown.filter(({ weight }) => weight !== "raw"))}</figure>`
+  }${legend(shown.filter(({ weight }) => weight !== "raw"))}${chartNumbers(chart)}</figure>`
 }
 
 /** The page's colour for the i-th series. */
 export const seriesColor = (i: number): string => `var(--series-${i % 6})`
 
+/** The i-th way to break a line, turning with the colours and once more each time that they have been used up. */
+export const seriesDash = (i: number): Dash => dashes[(i + Math.floor(i / 6)) % dashes.length] ?? "solid"
+
+const dashes: ReadonlyArray<Dash> = ["solid", "dashed", "dotted"]
+
 /** A colour on the way between two of the page's colours, for series with an order: share 0 to 1. */
 export const orderedColor = (share: number): string =>
   `color-mix(in oklab, var(--ramp-end) ${Math.round(100 * share)}%, var(--ramp-start))`
 
-/**
- * A curve through noisy points: their mean under weights that halve with every `span` points to either side, so that it
- * does not lag behind. Gaps are passed over.
- */
-export const smoothed = (
-  points: ReadonlyArray<readonly [x: number, y: number]>,
-  span: number
-): ReadonlyArray<readonly [x: number, y: number]> => {
-  const ys = points.map(([, y]) => y)
-  const fromLeft = decayingSums(ys, span)
-  const fromRight = decayingSums(ys.toReversed(), span).toReversed()
-  return points.map(([x, y], i) => {
-    const [left, right] = [fromLeft[i], fromRight[i]]
-    if (left === undefined || right === undefined) return [x, NaN] as const
-    // Both sides count the point itself.
-    const own = Number.isFinite(y) ? 1 : 0
-    return [x, (left.sum + right.sum - (own === 1 ? y : 0)) / (left.weight + right.weight - own)] as const
-  })
+/** From values to places in the picture. */
+interface Place {
+  readonly x: (value: number) => number
+  readonly y: (value: number) => number
 }
 
-const decayingSums = (
-  ys: ReadonlyArray<number>,
-  span: number
-): ReadonlyArray<{ readonly sum: number; readonly weight: number }> => {
-  const keep = 0.5 ** (1 / span)
-  let [sum, weight] = [0, 0]
-  return ys.map((y) => {
-    const isPoint = Number.isFinite(y)
-    sum = keep * sum + (isPoint ? y : 0)
-    weight = keep * weight + (isPoint ? 1 : 0)
-    return { sum, weight }
-  })
+const patterns: Readonly<Record<Dash, Attributes>> = {
+  solid: {},
+  dashed: { "stroke-dasharray": "7 4" },
+  dotted: { "stroke-dasharray": "1.5 4.5" }
+}
+
+const curve = ({ points, weight, color = "", dash = "solid", label }: Series, { x, y }: Place): Html => {
+  const placed = thinned(points).map(([px, py]) => [x(px), y(py)] as const)
+  // A lone point has no length, so that a line through it would show nothing.
+  const dots = weight === "dots" || placed.length === 1 ? placed.filter(([, py]) => Number.isFinite(py)) : []
+  return element(
+    "g",
+    { style: `stroke:${color};fill:${color}` },
+    element("title", {}, label),
+    element("path", { d: pathThrough(placed), class: weight === "raw" ? "curve raw" : "curve", ...patterns[dash] }),
+    dots.filter(([px]) => Number.isFinite(px)).map(([cx, cy]) => element("circle", { cx, cy, r: 3, class: "dot" }))
+  )
+}
+
+const markOf = (
+  mark: { readonly x: number; readonly y: number; readonly label: string },
+  { x, y }: Place
+): Html | undefined => {
+  const [cx, cy] = [x(mark.x), y(mark.y)]
+  if (!Number.isFinite(cx) || !Number.isFinite(cy)) return undefined
+  const isRight = cx > size.width / 2
+  const isHigh = cy < size.top + 18
+  return markup`${element("circle", { cx, cy, r: 6, class: "best" })}${
+    label(cx + (isRight ? -10 : 10), isHigh ? cy + 18 : cy - 8, mark.label, {
+      "text-anchor": isRight ? "end" : "start",
+      class: "mark-label"
+    })
+  }`
 }
 
 const referenceLine = ({ reference }: LineChart, y: (value: number) => number): Html | undefined =>
-  reference === undefined ?
+  reference === undefined || !Number.isFinite(y(reference.value)) ?
     undefined :
     markup`${line(size.left, y(reference.value), size.width - size.right, y(reference.value), { class: "reference" })}${
       label(size.width - size.right, y(reference.value) - 5, reference.label, { "text-anchor": "end", class: "axis" })
@@ -106,7 +137,9 @@ const legend = (series: ReadonlyArray<Series>): Html | undefined =>
   series.length < 2 ?
     undefined :
     markup`<ul class="legend">${
-      series.map(({ label, color }) => markup`<li><i style="background:${color}"></i>${label}</li>`)
+      series.map(({ label, color = "", dash = "solid" }) =>
+        markup`<li><i style="border-top:3px ${dash} ${color}"></i>${label}</li>`
+      )
     }</ul>`
 
 /** At most a thousand points: the least and the greatest of each stretch, so that spikes stay. */

@@ -1,6 +1,8 @@
 import { Clock, Context, Effect, Layer, Ref } from "effect"
+import { ansi, noPaint, type Paint } from "./paint.ts"
 import { plainText } from "./plainText.ts"
 import {
+  checkpointJson,
   noteJson,
   plainProgress,
   progressJson,
@@ -9,6 +11,7 @@ import {
   validationJson,
   validationText
 } from "./progressText.ts"
+import { type RunSummary, summaryJson, summaryText } from "./summary.ts"
 import type { ValidationEntry } from "./validationEntry.ts"
 
 /** What the `Progress` service does. */
@@ -17,6 +20,10 @@ export interface ProgressShape {
   readonly step: (progress: TrainingProgress) => Effect.Effect<void>
   /** Tells what a validation found. */
   readonly validated: (entry: ValidationEntry) => Effect.Effect<void>
+  /** Tells that a checkpoint was written; text says nothing, since it happens often. */
+  readonly saved: (step: number, folder: string) => Effect.Effect<void>
+  /** Tells how the run ended: a table, or one object. */
+  readonly ended: (summary: RunSummary) => Effect.Effect<void>
   /** One line of text that stays. It may hold foreign words: control characters are taken out. */
   readonly note: (message: string) => Effect.Effect<void>
 }
@@ -36,8 +43,12 @@ export interface ProgressOptions {
   readonly isTTY: boolean
   /** Width of the terminal, asked at each redraw. */
   readonly columns: () => number
-  /** `json` writes one object a line for every step. Default `text`. */
+  /** `json` writes one object a line for each event: step, validate, checkpoint, summary, note. Default `text`. */
   readonly format?: "text" | "json"
+  /** Where notes go as lines of text, so that JSON stays alone. Default: to `write`, as objects of type `note`. */
+  readonly writeNote?: (text: string) => Effect.Effect<void>
+  /** Whether a terminal is painted: bar, loss and headings. Default false. */
+  readonly hasColor?: boolean
   /** Least time between two redraws of the bar. Default 100. */
   readonly redrawMs?: number
   /** Least time between two plain lines, where there is no terminal. Default 10,000. */
@@ -87,8 +98,18 @@ export const progressLayer = (options: ProgressOptions): Layer.Layer<Progress> =
           options.format === "json" ?
             options.write(`${validationJson(entry)}\n`) :
             line(plainText(validationText(entry))),
-        note: (message) =>
-          options.format === "json" ? options.write(`${noteJson(message)}\n`) : line(plainText(message))
+        saved: (step, folder) =>
+          options.format === "json" ? options.write(`${checkpointJson(step, folder)}\n`) : Effect.void,
+        ended: (summary) =>
+          options.format === "json" ?
+            options.write(`${summaryJson(summary)}\n`) :
+            line(summaryText(summary, paintOf(options).bold)),
+        note: (message) => {
+          if (options.format !== "json") return line(plainText(message))
+          return options.writeNote === undefined ?
+            options.write(`${noteJson(message)}\n`) :
+            options.writeNote(`${plainText(message)}\n`)
+        }
       })
     })
   )
@@ -97,8 +118,12 @@ export const progressLayer = (options: ProgressOptions): Layer.Layer<Progress> =
 export const silentProgress: Layer.Layer<Progress> = Layer.succeed(Progress, {
   step: () => Effect.void,
   validated: () => Effect.void,
+  saved: () => Effect.void,
+  ended: () => Effect.void,
   note: () => Effect.void
 })
+
+const paintOf = ({ isTTY, hasColor = false }: ProgressOptions): Paint => isTTY && hasColor ? ansi : noPaint
 
 /** The text to write for a step, if any, and what then stands. */
 const nextShown = (
@@ -119,6 +144,6 @@ const nextShown = (
   if (!isDue) return { text: "", next: { ...next, drawnMs: last.drawnMs, isBarOpen: last.isBarOpen } }
   if (!options.isTTY) return { text: `${plainProgress(timed)}\n`, next }
   // One column stays free: a terminal that wraps at its last one would start a line at each redraw.
-  const line = `${clearLine}${progressLine(timed, options.columns() - 1)}`
+  const line = `${clearLine}${progressLine(timed, options.columns() - 1, paintOf(options))}`
   return step >= totalSteps ? { text: `${line}\n`, next } : { text: line, next: { ...next, isBarOpen: true } }
 }

@@ -1,4 +1,6 @@
 import { formatDuration, formatNumber, formatPercent } from "./format.ts"
+import type { LogEntry } from "./logEntry.ts"
+import { noPaint, type Paint } from "./paint.ts"
 import { plainText, shorten } from "./plainText.ts"
 import { type ValidationEntry, validationLine } from "./validationEntry.ts"
 
@@ -8,6 +10,8 @@ export interface TrainingProgress {
   readonly totalSteps: number
   readonly loss: number
   readonly pairsPerSecond: number
+  /** The step's line of the log, for those who want all of it. */
+  readonly entry?: LogEntry
 }
 
 /** The same with the time left, which is unknown at first. */
@@ -26,11 +30,14 @@ export const progressBar = (share: number, width: number): string => {
  * One line for a terminal, never wider than `columns`: bar, step, loss, pairs/s, time left. Where it is narrow, the bar
  * goes first, then the rate, then the time.
  */
-export const progressLine = (progress: TimedProgress, columns: number): string => {
+export const progressLine = (progress: TimedProgress, columns: number, paint: Paint = noPaint): string => {
   const [step, loss, rate, left] = partsOf(progress)
   const all = [step, loss, rate, left].join("  ")
   const room = columns - all.length - 2
-  if (room >= 8) return `${progressBar(progress.step / progress.totalSteps, Math.min(room, 40))}  ${all}`
+  if (room >= 8) {
+    const bar = progressBar(progress.step / progress.totalSteps, Math.min(room, 40))
+    return `${paint.accent(bar)}  ${step}  ${paint.bold(loss)}  ${paint.faint(`${rate}  ${left}`)}`
+  }
   const narrower = [all, [step, loss, left].join("  "), [step, loss].join("  ")].find((line) => line.length <= columns)
   return narrower ?? shorten(step, columns)
 }
@@ -41,11 +48,15 @@ export const plainProgress = (progress: TimedProgress): string => {
   return ["step", ...partsOf(progress), `(${percent} %)`].join("  ").replace("step  ", "step ")
 }
 
-/** One JSON object, without the line's end; `secondsLeft` is absent while unknown. */
+/** One JSON object with all that is known of the step, without the line's end; `secondsLeft` is absent while unknown. */
 export const progressJson = (progress: TimedProgress): string => {
-  const { step, totalSteps, loss, pairsPerSecond, secondsLeft } = progress
-  return JSON.stringify({ type: "step", step, totalSteps, loss, pairsPerSecond, secondsLeft })
+  const { step, totalSteps, loss, pairsPerSecond, entry, secondsLeft } = progress
+  return JSON.stringify({ type: "step", step, totalSteps, loss, pairsPerSecond, ...entry, secondsLeft })
 }
+
+/** A checkpoint that was written, as one JSON object. */
+export const checkpointJson = (step: number, folder: string): string =>
+  JSON.stringify({ type: "checkpoint", step, folder })
 
 /** A validation as one JSON object. */
 export const validationJson = (entry: ValidationEntry): string =>

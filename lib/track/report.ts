@@ -1,14 +1,14 @@
 import type { Evaluation } from "../api/evaluation.ts"
 import type { Confusion, PatchMap } from "./heatMap.ts"
-import { markup, raw, renderHtml } from "./html.ts"
+import { markup } from "./html.ts"
 import type { LogEntry } from "./logEntry.ts"
+import { renderPage } from "./page.ts"
 import { attentionSection } from "./reportAttention.ts"
 import { confusionSection } from "./reportConfusion.ts"
 import { curvesSection } from "./reportCurves.ts"
 import { resultsSection } from "./reportResults.ts"
 import { retrievalSection } from "./reportRetrieval.ts"
 import { attributionsSection, configSection, factsList, highlightTiles } from "./reportSections.ts"
-import { reportStyle } from "./reportStyle.ts"
 
 /** A result with a heading of its own, such as "Unseen artist, colour". */
 export interface ReportResult {
@@ -85,27 +85,15 @@ export interface Report {
   readonly attributions?: ReadonlyArray<Attribution>
 }
 
-/** Refuses every request, so that a page shows the same with and without a network. */
-const policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-
 /**
  * One page that holds everything: no script, no request, light and dark. Foreign texts are escaped and stripped of
  * control characters. Throws TypeError for a picture that is no data URL.
  */
 export const renderReport = (report: Report): string =>
-  renderHtml(markup`${raw("<!doctype html>")}
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="${raw(policy)}">
-<title>${report.title}</title>
-<style>${raw(reportStyle)}</style>
-</head>
-<body>
-<main>
-<header>
+  renderPage(
+    report.title,
+    "diffclip report",
+    markup`<header>
 <h1>${report.title}</h1>
 ${report.summary === undefined ? undefined : markup`<p class="lede">${report.summary}</p>`}
 ${highlightTiles(report.highlights ?? [])}
@@ -117,8 +105,5 @@ ${attentionSection(report.attention)}
 ${confusionSection(report.confusions ?? [])}
 ${curvesSection(report.log ?? [], report.lossOfChance)}
 ${configSection(report.config)}
-${attributionsSection(report.attributions ?? [])}
-</main>
-</body>
-</html>
-`)
+${attributionsSection(report.attributions ?? [])}`
+  )

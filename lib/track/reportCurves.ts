@@ -1,37 +1,82 @@
+import { formatBytes, formatPercent } from "./format.ts"
 import { type Html, markup } from "./html.ts"
-import { lineChart, orderedColor, type Series, seriesColor, smoothed } from "./lineChart.ts"
+import { lineChart, orderedColor, type Series, seriesColor } from "./lineChart.ts"
 import type { LogEntry } from "./logEntry.ts"
 import { section } from "./reportSections.ts"
+import { smoothed } from "./smoothed.ts"
 
-/** How training went: loss, accuracy, lambda per layer of each tower, logit scale, learning rate. */
+/** How training went: loss, accuracy, lambda per layer of each tower, logit scale, learning rate, gradient. */
 export const curvesSection = (log: ReadonlyArray<LogEntry>, lossOfChance?: number): Html | undefined => {
   if (log.length === 0) return undefined
-  const curve = (label: string, of: (entry: LogEntry) => number): Series => ({
-    label,
-    points: log.map((entry) => [entry.step, of(entry)] as const)
-  })
-  const measured = (label: string, of: (entry: LogEntry) => number): ReadonlyArray<Series> => {
-    const series = { ...curve(label, of), color: seriesColor(0) }
-    return [{ ...series, weight: "raw" }, { ...series, points: smoothed(series.points, Math.max(2, log.length / 60)) }]
-  }
-  const xLabel = "step"
   const reference = lossOfChance === undefined ? {} : { reference: { label: "guessing", value: lossOfChance } }
   const charts = [
-    lineChart({ title: "Loss", series: measured("loss", (entry) => entry.loss), xLabel, ...reference }),
-    lineChart({ title: "Accuracy within the batch", series: measured("accuracy", (entry) => entry.accuracy), xLabel }),
+    lineChart({ title: "Loss", series: measured(log, "loss"), xLabel, ...reference }),
+    lineChart({
+      title: "Accuracy within the batch",
+      series: measured(log, "accuracy"),
+      xLabel,
+      format: formatPercent
+    }),
     ...lambdaSeries(log).map(({ tower, series }) =>
       lineChart({ title: `λ of each layer${tower === "" ? "" : `, ${tower}`}`, series, xLabel })
     ),
-    lineChart({ title: "Logit scale", series: [curve("logit scale", (entry) => entry.logitScale)], xLabel }),
-    lineChart({ title: "Learning rate", series: [curve("learning rate", (entry) => entry.lr)], xLabel })
+    lineChart({ title: "Logit scale", series: [curve(log, "logit scale", "logitScale")], xLabel }),
+    lineChart({ title: "Learning rate", series: [curve(log, "learning rate", "lr")], xLabel }),
+    lineChart({ title: "Gradient norm", series: measured(log, "gradNorm", "gradient norm"), xLabel, yScale: "log" })
   ]
   return section(
     "How it learned",
-    "The loss starts at the level of guessing and leaves it once pictures and captions begin to find each other; λ is " +
-      "how much of its second attention map each layer subtracts from its first.",
+    "The loss starts at the level of guessing and leaves it once pictures and captions begin to find each other" +
+      (lambdaSeries(log).length === 0 ?
+        "." :
+        "; λ is how much of its second attention map each layer subtracts from its first."),
     markup`<div class="charts">${charts}</div>`
   )
 }
+
+/** What training cost: throughput, the wait for data, memory. */
+export const speedSection = (log: ReadonlyArray<LogEntry>): Html | undefined =>
+  log.length === 0 ? undefined : section(
+    "How fast it went",
+    "Where the wait for data is a large share of a step, more workers or a faster disk would help; the rest is the engine.",
+    markup`<div class="charts">${[
+      lineChart({ title: "Pairs per second", series: measured(log, "pairsPerSecond", "pairs per second"), xLabel }),
+      lineChart({ title: "Wait for data, ms a step", series: measured(log, "dataWaitMs", "wait in ms"), xLabel }),
+      lineChart({
+        title: "Peak memory",
+        series: [curve(log, "peak memory", "peakBytes")],
+        xLabel,
+        format: formatBytes
+      })
+    ]}</div>`
+  )
+
+const xLabel = "step"
+
+/** The keys of a log entry that hold one number. */
+export type LogFigure = Exclude<keyof LogEntry, "lambda" | "step">
+
+/** A figure of the log over the steps. */
+export const curve = (log: ReadonlyArray<LogEntry>, label: string, figure: LogFigure): Series => ({
+  label,
+  points: log.map((entry) => [entry.step, entry[figure]] as const),
+  color: seriesColor(0)
+})
+
+/** The same where it is noisy: what was measured, faint, under its smoothed curve. */
+export const measured = (
+  log: ReadonlyArray<LogEntry>,
+  figure: LogFigure,
+  label: string = figure
+): ReadonlyArray<Series> => {
+  const series = curve(log, label, figure)
+  if (log.length < 8) return [series]
+  return [{ ...series, weight: "raw" }, { ...series, label: `${label}, smoothed`, points: smoothLog(series.points) }]
+}
+
+/** Smoothed so much that a curve over any number of steps reads alike. */
+export const smoothLog = (points: Series["points"]): Series["points"] =>
+  smoothed(points, Math.max(2, points.length / 60))
 
 /** Lambdas by tower (the name up to its number), layers in order and shaded from the first to the last. */
 const lambdaSeries = (

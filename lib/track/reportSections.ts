@@ -49,7 +49,8 @@ export const attributionsSection = (attributions: ReadonlyArray<Attribution>): H
 const link = (text: string, url: string | undefined): Content =>
   url !== undefined && /^https?:\/\//i.test(url) ? markup`<a href="${url}" rel="noreferrer">${text}</a>` : text
 
-const pathsOf = (path: string, value: unknown): ReadonlyArray<readonly [path: string, value: string]> => {
+/** A record as paths with dots and what stands there; lists of plain values stay one. */
+export const pathsOf = (path: string, value: unknown): ReadonlyArray<readonly [path: string, value: string]> => {
   const isList = Array.isArray(value)
   if (typeof value !== "object" || value === null || (isList && value.every(isPlain))) {
     const text = isList ? value.map((item) => JSON.stringify(item)).join(", ") : plainValue(value)

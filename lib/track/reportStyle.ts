@@ -64,7 +64,34 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 .curve.raw { stroke-width: 1; opacity: .3; }
 .reference { stroke: var(--soft); stroke-width: 1; stroke-dasharray: 4 4; }
 .legend { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem 1rem; margin: .3rem 0 0; padding: 0 0 0 10%; font-size: .82rem; color: var(--soft); }
-.legend i { display: inline-block; width: 1.1em; height: .25em; border-radius: 2px; vertical-align: middle; margin-right: .45em; }
+.legend i { display: inline-block; width: 1.7em; height: 0; vertical-align: middle; margin-right: .45em; }
+.legend.key { padding: 0; font-size: .95rem; color: var(--ink); gap: .3rem 1.6rem; overflow-wrap: anywhere; }
+.chart text.mark-label { fill: var(--ink); font-weight: 600; }
+.chart .best { fill: none; stroke: var(--ink); stroke-width: 2; }
+.chart .dot { stroke: none; }
+.numbers { margin-top: .3rem; font-size: .82rem; }
+.numbers summary { color: var(--soft); width: fit-content; padding: .1rem .3rem .1rem 0; }
+.numbers table { width: auto; margin-top: .3rem; }
+.numbers th, .numbers td { text-align: right; font-weight: 400; padding: .1rem .9rem .1rem 0; white-space: nowrap; }
+.numbers th { color: var(--soft); }
+.summary { width: auto; }
+.summary th, .summary td { text-align: left; padding: .34rem 2.4rem .34rem 0; border-bottom: 1px solid var(--hair); overflow-wrap: anywhere; vertical-align: top; }
+.summary th { font-weight: 400; color: var(--soft); white-space: nowrap; }
+.compared { width: auto; min-width: min(100%, 620px); }
+.compared th, .compared td { text-align: right; padding: .4rem 0 .4rem 1.6rem; border-bottom: 1px solid var(--hair); vertical-align: top; }
+.compared th:first-child { text-align: left; padding-left: 0; font-weight: 400; color: var(--soft); max-width: 24em; }
+.compared thead th { font-weight: 600; overflow-wrap: anywhere; }
+.compared td { white-space: nowrap; }
+.compared.plain td { white-space: normal; overflow-wrap: anywhere; }
+.compared b { font-weight: 600; display: block; }
+.compared small { display: block; }
+.switch { border: 0; margin: 0; padding: 0; min-width: 0; }
+.switch legend { float: left; margin-right: .9rem; color: var(--soft); padding: .25rem 0; }
+.switch > input { accent-color: var(--accent); }
+.switch > label { margin: 0 1.2rem 0 .35rem; padding: .25rem 0; }
+.switch > .charts { margin-top: 1.4rem; clear: both; }
+#by-step:checked ~ .by-pairs, #by-pairs:checked ~ .by-step { display: none; }
+:focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; border-radius: 2px; }
 section > h3 { font-size: 1.15rem; font-weight: 600; margin: 2.2rem 0 .3rem; }
 .queries { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 310px), 1fr)); }
 .query { background: var(--panel); border: 1px solid var(--hair); border-radius: 10px; padding: 1rem 1.1rem .8rem; display: flex; flex-direction: column; }
@@ -101,6 +128,10 @@ details summary { cursor: pointer; color: var(--accent); }
 .settings th { color: var(--soft); }
 .attributions { padding-left: 1.1rem; font-size: .92rem; }
 @media (max-width: 560px) {
+  .chart svg text { font-size: 16px; }
+  .summary th, .summary td { padding-right: 1rem; }
+  .compared { font-size: .88rem; }
+  .compared th, .compared td { padding-left: .9rem; }
   .look { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   .of-plot, .results td.plot, .results th:last-child { display: none; }
   .results .group th:last-child { display: table-cell; }
@@ -108,5 +139,14 @@ details summary { cursor: pointer; color: var(--accent); }
   .results th, .results td { padding: .34rem .35rem; }
   .results tbody th { white-space: normal; }
 }
-@media print { section, .query, .look { break-inside: avoid; } }
+@media print {
+  body { background: #fff; font-size: 11pt; }
+  main { max-width: none; padding: 0; }
+  section { margin-top: 1.6rem; }
+  figure, .query, .look, tr { break-inside: avoid; }
+  h2, .lead { break-after: avoid; }
+  .charts { grid-template-columns: 1fr 1fr; gap: 1rem 1.4rem; }
+  .numbers, .switch > input, .switch > label, .switch > legend { display: none; }
+  .scroll { overflow: visible; }
+}
 `

@@ -1,6 +1,6 @@
 import fc from "fast-check"
 
-const voidElements = new Set(["meta", "img", "hr", "br", "!doctype"])
+const voidElements = new Set(["meta", "img", "hr", "br", "input", "!doctype"])
 
 /** Throws unless every tag is closed by its like, attributes are quoted, and no bare `<` or `&` stands between. */
 export const checkTags = (markup: string): void => {

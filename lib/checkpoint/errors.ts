@@ -64,3 +64,30 @@ export const checkpointError = ({ advice, ...facts }: CheckpointProblem): Checkp
     message: `${where}: expected ${facts.expected}, found ${facts.found}: ${advice}`
   })
 }
+
+/** What of a pickle was refused: `refused` names the opcode, the global, or the call, as in `global os.system`. */
+export interface UnsafePickleFields {
+  readonly file: string
+  readonly refused: string
+  /** The byte of the pickle at which it stands. */
+  readonly offset: number
+  readonly message: string
+}
+
+const UnsafePickleBase: TaggedErrorClass<"UnsafePickle", UnsafePickleFields> = Data.TaggedError("UnsafePickle")<
+  UnsafePickleFields
+>
+
+/** A pickle that asks for more than data. Nothing of it was run; nothing ever is. */
+export class UnsafePickle extends UnsafePickleBase {}
+
+/** The error of a refusal. */
+export const unsafePickle = (file: string, refused: string, offset: number): UnsafePickle =>
+  new UnsafePickle({
+    file,
+    refused,
+    offset,
+    message:
+      `${file}: expected a pickle of tensors and plain values, found ${refused} at byte ${offset} of it: nothing ` +
+      "was run; do not open the file elsewhere unless you trust who made it"
+  })

@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs-core"
 import type { Tensor } from "@tensorflow/tfjs-core"
 import type { Embeddings, ImageTextBatch, Loss, Model, Optimizer } from "../lib/api/index.ts"
 import * as ops from "../lib/ops/index.ts"
-import type { Params, Value } from "../lib/tensor/index.ts"
+import type { Params, Value, VjpOptions } from "../lib/tensor/index.ts"
 import { disposeParams, leavesOf, mapParams, value, vjp, zipParams } from "../lib/tensor/index.ts"
 
 /** Parameters that can be trained; only the scale is known by name, for the clamp. */
@@ -39,17 +39,18 @@ export const disposeStep = <P extends Params>(step: StepGradients<P>): void => {
 }
 
 /**
- * Forward and backward of one micro-batch: the gradients of loss / `divisor`. Everything but the result is freed, also
- * when it throws. Parameters and batch stay the caller's.
+ * Forward and backward of one micro-batch: the gradients of loss / `divisor` for the parameters that are trained.
+ * Everything but the result is freed, also when it throws. Parameters and batch stay the caller's.
  */
 export const gradientsOf = <P extends TwoTowerParams>(
   model: Model<P, ImageTextBatch, Embeddings>,
   loss: Loss,
   params: P,
   batch: ImageTextBatch,
-  divisor: number
+  divisor: number,
+  options: VjpOptions = {}
 ): PassResult<P> => {
-  const { outputs, pullback } = vjp(params, (lifted) => loss.compute(model.apply(lifted, batch)))
+  const { outputs, pullback } = vjp(params, (lifted) => loss.compute(model.apply(lifted, batch)), options)
   const seed = tf.fill(outputs.loss.tensor.shape, 1 / divisor)
   try {
     const grads = pullback({ loss: seed }) // frees the residuals, also when it throws
@@ -106,8 +107,8 @@ export interface AppliedUpdate<P extends Params, S> {
 
 /**
  * One optimizer update, then the clamp of the logarithm `logitScale` to `clamp` (as float32 numbers; published: 0 to
- * 4.6052, a scale of 1 to 100), on the device. Consumes gradients, state and parameters; a NaN stays a NaN. Source:
- * REFERENCE 4.2.
+ * 4.6052, a scale of 1 to 100), on the device; a NaN stays a NaN, and a scale without a gradient is frozen and stays as
+ * it is. Consumes gradients, state and parameters. Source: REFERENCE 4.2.
  */
 export const applyUpdate = <P extends TwoTowerParams, S>(
   optimizer: Optimizer<P, S>,
@@ -117,10 +118,13 @@ export const applyUpdate = <P extends TwoTowerParams, S>(
   lr: number,
   [lo, hi]: readonly [number, number]
 ): AppliedUpdate<P, S> => {
+  const isScaleTrained = leavesOf(grads).some(({ path }) => path === "logitScale")
   const [updated, next] = optimizer.update(grads, state, params, lr)
+  const before = updated.logitScale.tensor
+  if (!isScaleTrained) return { params: updated, state: next, logitScaleBeforeClamp: tf.keep(tf.clone(before)) }
   const clamped = mapParams(
     updated,
     (parameter, path) => path === "logitScale" ? value(tf.keep(ops.raw.clamp(parameter.tensor, lo, hi))) : parameter
   )
-  return { params: clamped, state: next, logitScaleBeforeClamp: updated.logitScale.tensor }
+  return { params: clamped, state: next, logitScaleBeforeClamp: before }
 }

@@ -34,6 +34,11 @@ export interface Recipe<P extends TwoTowerParams, S> {
   readonly schedule: Schedule
   readonly config: TrainConfig
   readonly backend: BackendShape
+  /**
+   * What the rate is multiplied by for a parameter, as the optimizer was told; 0 freezes it, and no gradient of it is
+   * computed. Default: all are trained.
+   */
+  readonly lrScaleOf?: (path: string) => number
 }
 
 /** The numbers of the scalars that `make` computes in a unit of its own, in one read; frees what `make` makes. */
@@ -80,8 +85,9 @@ const selfOf = <P extends TwoTowerParams>(
 
 /** The work of one step on micro-batches that are read, as units with pauses between them for the event loop. */
 export const makeStep = <P extends TwoTowerParams, S>(
-  { model, loss, optimizer, schedule, config, backend }: Recipe<P, S>
+  { model, loss, optimizer, schedule, config, backend, lrScaleOf = () => 1 }: Recipe<P, S>
 ) => {
+  const isTrained = (path: string): boolean => lrScaleOf(path) !== 0
   const transform = trainingTransform(model.transform, config.augmentation)
   const tokenizer = tokenizerOf(model.transform.text)
   const key: Key = keyOf(config.seed)
@@ -92,7 +98,7 @@ export const makeStep = <P extends TwoTowerParams, S>(
   const pass = (params: P, encoded: EncodedBatch): PassResult<P> => {
     const batch = batchTensors(model.transform, encoded)
     try {
-      return gradientsOf(model, loss, params, batch, config.updateFreq)
+      return gradientsOf(model, loss, params, batch, config.updateFreq, { isTrained })
     } finally {
       disposeBatch(batch)
     }

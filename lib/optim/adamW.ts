@@ -2,9 +2,9 @@ import * as tf from "@tensorflow/tfjs-core"
 import type { Optimizer } from "../api/index.ts"
 import * as ops from "../ops/index.ts"
 import type { Params, Value } from "../tensor/index.ts"
-import { leavesOf, mapParams, value } from "../tensor/index.ts"
+import { leavesOf, mapParams, pickParams, value } from "../tensor/index.ts"
 
-/** State of AdamW: updates so far and both moments, shaped like the parameters. */
+/** State of AdamW: updates so far and both moments, shaped like the parameters that are trained (`pickParams`). */
 export interface AdamWState<P extends Params> {
   readonly step: number
   readonly mu: P
@@ -22,6 +22,11 @@ export interface AdamWOptions {
   /** Decoupled, multiplied by the current rate. Default 0.5. */
   readonly weightDecay?: number
   readonly isDecayed?: (leaf: Value, path: string) => boolean
+  /**
+   * What the rate, and with it the decay, is multiplied by for a parameter; default 1. 0 freezes it: its bytes stay, it
+   * has no moments, and a gradient that it has is freed unused.
+   */
+  readonly lrScaleOf?: (path: string) => number
 }
 
 /** Matrices and larger decay: equal to the published rule by names in all four models (GOLDENS 5). */
@@ -32,9 +37,13 @@ export const isMatrix = (leaf: Value): boolean => leaf.tensor.shape.length >= 2
  * Hutter 2019; settings of the paper's recipe (REFERENCE 4.2).
  */
 export const adamW = <P extends Params>(
-  { beta1 = 0.9, beta2 = 0.98, eps = 1e-8, weightDecay = 0.5, isDecayed = isMatrix }: AdamWOptions = {}
+  { beta1 = 0.9, beta2 = 0.98, eps = 1e-8, weightDecay = 0.5, isDecayed = isMatrix, lrScaleOf = () => 1 }:
+    AdamWOptions = {}
 ): Optimizer<P, AdamWState<P>> => ({
-  init: (params) => ({ step: 0, mu: zerosLike(params), nu: zerosLike(params) }),
+  init: (params) => {
+    const trained = pickParams(params, (path) => lrScaleOf(path) !== 0)
+    return { step: 0, mu: zerosLike(trained), nu: zerosLike(trained) }
+  },
   update: (grads, state, params, lr) => {
     const step = state.step + 1
     const [g, m, v] = [grads, state.mu, state.nu].map((tree) => new Map(leavesOf(tree).map((l) => [l.path, l.value])))
@@ -42,11 +51,16 @@ export const adamW = <P extends Params>(
     const nu = new Map<string, Value>()
     const updated = mapParams(params, (parameter, path) => {
       const parts = { g: g?.get(path)?.tensor, m: m?.get(path)?.tensor, v: v?.get(path)?.tensor }
+      const lrScale = lrScaleOf(path)
+      if (lrScale === 0) {
+        parts.g?.dispose()
+        return parameter
+      }
       if (parts.g === undefined || parts.m === undefined || parts.v === undefined) {
         throw new Error(`adamW: gradients or state have no leaf at ${path}`)
       }
       const decay = isDecayed(parameter, path) ? weightDecay : 0
-      const attrs = { lr, beta1, beta2, eps, weightDecay: decay, step }
+      const attrs = { lr: lr * lrScale, beta1, beta2, eps, weightDecay: decay, step }
       const next = ops.adamW(parameter.tensor, parts.g, parts.m, parts.v, attrs)
       parts.g.dispose()
       mu.set(path, value(next.m))
@@ -54,7 +68,7 @@ export const adamW = <P extends Params>(
       return value(next.p)
     })
     const stateOf = (leaves: ReadonlyMap<string, Value>): P =>
-      mapParams(updated, (parameter, path) => leaves.get(path) ?? parameter)
+      mapParams(pickParams(updated, (path) => leaves.has(path)), (parameter, path) => leaves.get(path) ?? parameter)
     return [updated, { step, mu: stateOf(mu), nu: stateOf(nu) }]
   }
 })

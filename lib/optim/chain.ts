@@ -3,7 +3,7 @@ import type { Tensor } from "@tensorflow/tfjs-core"
 import type { GradientTransform, Optimizer } from "../api/index.ts"
 import * as ops from "../ops/index.ts"
 import type { Params, Value } from "../tensor/index.ts"
-import { disposeParams, leavesOf, mapParams, value, zipParams } from "../tensor/index.ts"
+import { disposeParams, leavesOf, mapParams, pickParams, value, zipParams } from "../tensor/index.ts"
 
 /** The L2 norm of a whole tree, a scalar that the caller owns; 0 where the tree has no leaf. */
 export const globalNorm = (tree: Params): Tensor => ops.raw.norm(leavesOf(tree).map((leaf) => leaf.value.tensor))
@@ -18,9 +18,12 @@ export const clipByGlobalNorm = <P extends Params>(maxNorm: number): GradientTra
   init: () => null,
   update: (grads) => {
     const factor = tf.tidy(() => ops.raw.clipFactor(globalNorm(grads), maxNorm))
-    const clipped = mapParams(grads, (grad) => own(() => ops.raw.scaleBy(grad.tensor, factor)))
+    const clipped = mapParams(grads, (grad) => {
+      const small = own(() => ops.raw.scaleBy(grad.tensor, factor))
+      grad.tensor.dispose()
+      return small
+    })
     factor.dispose()
-    disposeParams(grads)
     return [clipped, null]
   }
 })
@@ -42,6 +45,23 @@ export const decayWeights = <P extends Params>(
     )
     disposeParams(grads)
     return [decayed, null]
+  }
+})
+
+/**
+ * Multiplies the updates of a parameter by `byPath(path)`; where that is 0 the parameter is frozen: its update is dropped,
+ * and `chain` leaves its bytes alone. Put it last, so that it scales decay as well. Consumes the gradients.
+ */
+export const scaleUpdates = <P extends Params>(byPath: (path: string) => number): GradientTransform<P, null> => ({
+  init: () => null,
+  update: (grads) => {
+    const isKept = (path: string): boolean => byPath(path) !== 0
+    const scaled = mapParams(
+      pickParams(grads, isKept),
+      (grad, path) => own(() => ops.raw.scale(grad.tensor, byPath(path)))
+    )
+    disposeParams(grads)
+    return [scaled, null]
   }
 })
 
@@ -84,8 +104,8 @@ export const scaleByAdam = <P extends Params>(
 }
 
 /**
- * An optimizer from transforms applied one after the other: params - lr * updates. The schedule stays outside; `adamW`
- * is the fused form of `chain(scaleByAdam, decayWeights)`.
+ * An optimizer from transforms applied one after the other: params - lr * updates. A parameter without an update stays
+ * as it is. The schedule stays outside; `adamW` is the fused form of `chain(scaleByAdam, decayWeights)`.
  *
  * @example
  * ```ts
@@ -112,13 +132,32 @@ export const chain = <P extends Params>(
       updates = out
       return transformed
     })
-    const moved = zipParams(
-      params,
-      updates,
-      (parameter, update) => own(() => ops.raw.axpy(-lr, update.tensor, parameter.tensor))
-    )
-    disposeParams(updates)
-    disposeParams(params)
+    const moves = new Map(leavesOf(updates).map(({ path, value }) => [path, value.tensor]))
+    const moved = mapParams(params, (parameter, path) => {
+      const update = moves.get(path)
+      if (update === undefined) return parameter
+      const next = own(() => ops.raw.axpy(-lr, update, parameter.tensor))
+      parameter.tensor.dispose()
+      update.dispose()
+      return next
+    })
     return [moved, next]
+  }
+})
+
+/**
+ * An optimizer that trains the parameters whose path `isTrained` and never sees the others: these keep their bytes, and
+ * have no state, no decay, and no part in a norm. Gradients that they have are freed unused.
+ */
+export const trainOnly = <P extends Params, S>(
+  optimizer: Optimizer<P, S>,
+  isTrained: (path: string) => boolean
+): Optimizer<P, S> => ({
+  init: (params) => optimizer.init(pickParams(params, isTrained)),
+  update: (grads, state, params, lr) => {
+    disposeParams(pickParams(grads, (path) => !isTrained(path)))
+    const [moved, next] = optimizer.update(pickParams(grads, isTrained), state, pickParams(params, isTrained), lr)
+    const trained = new Map(leavesOf(moved).map(({ path, value }) => [path, value]))
+    return [mapParams(params, (parameter, path) => trained.get(path) ?? parameter), next]
   }
 })

@@ -1,6 +1,6 @@
 export type { AdamWOptions, AdamWState } from "./adamW.ts"
 export { adamW, isMatrix } from "./adamW.ts"
 export type { AdamOptions, AdamState } from "./chain.ts"
-export { chain, clipByGlobalNorm, decayWeights, globalNorm, scaleByAdam } from "./chain.ts"
+export { chain, clipByGlobalNorm, decayWeights, globalNorm, scaleByAdam, scaleUpdates, trainOnly } from "./chain.ts"
 export type { WarmupCosineOptions } from "./schedule.ts"
 export { constant, warmupCosine } from "./schedule.ts"

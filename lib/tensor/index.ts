@@ -1,6 +1,6 @@
 export { cosPi, exp, log } from "./math.ts"
 export type { NamedLeaf, Params } from "./params.ts"
-export { countParams, disposeParams, leavesOf, mapParams, zipParams } from "./params.ts"
+export { countParams, disposeParams, leavesOf, mapParams, pickParams, zipParams } from "./params.ts"
 export type { Key } from "./random.ts"
 export { fold, integerBelow, keyOf, normal, permutation, uniform, uniformSequence } from "./random.ts"
 export type { Shape } from "./shape.ts"
@@ -16,7 +16,7 @@ export {
   showShape,
   sizeOf
 } from "./shape.ts"
-export type { Vjp } from "./tape.ts"
+export type { Vjp, VjpOptions } from "./tape.ts"
 export { isFiniteTree, valueAndGrad, vjp } from "./tape.ts"
 export type { Node, Pull, Value } from "./value.ts"
 export { detach, leaf, record, scoped, value } from "./value.ts"

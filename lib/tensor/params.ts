@@ -30,7 +30,7 @@ export const leavesOf = (tree: Params): ReadonlyArray<NamedLeaf> => {
   return out
 }
 
-const rebuild = (tree: Params, path: string, make: (value: Value, path: string) => Value): Params => {
+const rebuild = (tree: Params, path: string, make: (value: Value, path: string) => Params): Params => {
   if (isLeaf(tree)) return make(tree, path)
   const children = childrenOf(tree).map((
     [name, child]
@@ -42,6 +42,13 @@ const rebuild = (tree: Params, path: string, make: (value: Value, path: string) 
 export const mapParams = <P extends Params>(tree: P, make: (value: Value, path: string) => Value): P =>
   // The structure is kept leaf by leaf, which the compiler cannot see through the recursion.
   rebuild(tree, "", make) as P
+
+/**
+ * The leaves whose path `isPicked`, in the same structure; where the others were is an empty branch, so that paths,
+ * `leavesOf` and `mapParams` are as before and nothing stands for them. The type cannot say so: only walk such a tree.
+ */
+export const pickParams = <P extends Params>(tree: P, isPicked: (path: string) => boolean): P =>
+  rebuild(tree, "", (value, path) => isPicked(path) ? value : {}) as P
 
 /** A tree of the first one's structure whose leaves are `make(a, b, path)`. Throws when a path is missing in `b`. */
 export const zipParams = <P extends Params>(

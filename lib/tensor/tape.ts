@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core"
 import type { Tensor } from "@tensorflow/tfjs-core"
 import type { Params } from "./params.ts"
-import { leavesOf, mapParams } from "./params.ts"
+import { leavesOf, mapParams, pickParams } from "./params.ts"
 import { ShapeError, showShape } from "./shape.ts"
 import type { Node, Value } from "./value.ts"
 import { leaf, nodesBehind, value } from "./value.ts"
@@ -10,10 +10,19 @@ import { leaf, nodesBehind, value } from "./value.ts"
 export interface Vjp<P extends Params, Outputs extends Readonly<Record<string, Value>>> {
   /** Named outputs, without nodes; owned by the caller. */
   readonly outputs: Outputs
-  /** Gradients of `sum(output * seed)` over the given seeds, one per parameter, owned by the caller. Frees residuals. */
+  /**
+   * Gradients of `sum(output * seed)` over the given seeds, one per trained parameter (`pickParams`), owned by the
+   * caller. Frees residuals.
+   */
   readonly pullback: (seeds: Readonly<Partial<Record<keyof Outputs & string, Tensor>>>) => P
   /** Frees the residuals without a backward pass. Outputs stay. */
   readonly release: () => void
+}
+
+/** Which parameters are differentiated. */
+export interface VjpOptions {
+  /** By path; default all. The others are constants: no node, no residuals for them alone, no gradient. */
+  readonly isTrained?: (path: string) => boolean
 }
 
 /** The id that the next tensor will have at least: what is older than a pass does not belong to it. */
@@ -48,11 +57,13 @@ const residualsOf = (nodes: ReadonlyArray<Node>, mark: number): Map<Tensor, numb
  */
 export const vjp = <P extends Params, Outputs extends Readonly<Record<string, Value>>>(
   params: P,
-  forward: (params: P) => Outputs
+  forward: (params: P) => Outputs,
+  { isTrained = () => true }: VjpOptions = {}
 ): Vjp<P, Outputs> => {
   const mark = tensorMark()
   const leaves = new Map<string, Node>()
   const lifted = mapParams(params, (parameter, path) => {
+    if (!isTrained(path)) return value(parameter.tensor)
     const lift = leaf(parameter.tensor)
     leaves.set(path, lift.node)
     return lift
@@ -108,7 +119,7 @@ export const vjp = <P extends Params, Outputs extends Readonly<Record<string, Va
         }
         free(node)
       }
-      return mapParams(params, (parameter, path) => {
+      return mapParams(pickParams(params, (path) => leaves.has(path)), (parameter, path) => {
         const node = leaves.get(path)
         const grad = node === undefined ? undefined : grads.get(node)
         if (node !== undefined) grads.delete(node)
@@ -170,9 +181,10 @@ const accumulate = (grads: Map<Node, Tensor>, node: Node, grad: Tensor): void =>
 /** The gradients of a scalar: `vjp` with seed 1. `loss` and every leaf of `grads` belong to the caller. */
 export const valueAndGrad = <P extends Params>(
   params: P,
-  loss: (params: P) => Value
+  loss: (params: P) => Value,
+  options: VjpOptions = {}
 ): { readonly loss: Tensor; readonly grads: P } => {
-  const { outputs, pullback } = vjp(params, (lifted) => ({ loss: loss(lifted) }))
+  const { outputs, pullback } = vjp(params, (lifted) => ({ loss: loss(lifted) }), options)
   const seed = tf.onesLike(outputs.loss.tensor)
   try {
     return { loss: outputs.loss.tensor, grads: pullback({ loss: seed }) }

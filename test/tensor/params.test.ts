@@ -6,6 +6,7 @@ import {
   disposeParams,
   leavesOf,
   mapParams,
+  pickParams,
   type Value,
   value,
   zipParams
@@ -47,6 +48,15 @@ describe("parameter trees", () => {
     expect(() => zipParams(a, { b: b.b, a: [b.a[0]] }, (x) => x)).toThrow("a.1.w")
     disposeParams(a)
     disposeParams(b)
+  })
+
+  it("pickParams keeps paths and structure; where a leaf was not picked is an empty branch", () => {
+    const params = tree()
+    const picked = pickParams(params, (path) => path === "a.1.w")
+    expect(leavesOf(picked)).toEqual([{ path: "a.1.w", value: params.a[1]?.w }])
+    expect(picked).toEqual({ b: {}, a: [{ w: {} }, { w: params.a[1]?.w }] })
+    expect(leavesOf(mapParams(picked, (leaf) => leaf)).map(({ path }) => path)).toEqual(["a.1.w"])
+    disposeParams(params)
   })
 
   it("disposeParams frees every leaf", () => {

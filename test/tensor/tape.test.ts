@@ -5,6 +5,7 @@ import * as ops from "../../lib/ops/index.ts"
 import {
   detach,
   isFiniteTree,
+  leavesOf,
   record,
   scoped,
   ShapeError,
@@ -198,6 +199,38 @@ describe("vjp", () => {
       expect(numbersOf(params.b.tensor)).toEqual([3, 4])
       for (const t of [loss, grads.b.tensor, params.a.tensor, params.b.tensor]) t.dispose()
     })
+
+    it("what is not trained has no node, no residuals of its own and no gradient; the rest has the bits it has without", () =>
+      withParams((params) => {
+        const seed = tf.scalar(1)
+        const all = vjp(params, (p) => ({ loss: deep(p) }))
+        const heldByAll = numTensors()
+        const gradsOfAll = all.pullback({ loss: seed })
+        const expected = numbersOf(gradsOfAll.w.tensor)
+        tf.dispose([all.outputs.loss.tensor, gradsOfAll.x.tensor, gradsOfAll.w.tensor])
+        const before = numTensors()
+        let nodeOfX: unknown = "unset"
+        const some = vjp(params, (p) => {
+          nodeOfX = p.x.node
+          return { loss: deep(p) }
+        }, { isTrained: (path) => path === "w" })
+        expect(nodeOfX).toBeUndefined()
+        expect(numTensors()).toBeLessThan(heldByAll) // the first softmax has nothing to remember
+        const grads = some.pullback({ loss: seed })
+        expect(Object.keys(grads.x)).toEqual([])
+        expect(leavesOf(grads).map(({ path }) => path)).toEqual(["w"])
+        expect(numbersOf(grads.w.tensor)).toEqual(expected)
+        tf.dispose([some.outputs.loss.tensor, grads.w.tensor])
+        expect(numTensors()).toBe(before)
+        seed.dispose()
+      }))
+
+    it("with everything frozen there are no gradients, and nothing is left behind", () =>
+      withParams((params) => {
+        const { loss, grads } = valueAndGrad(params, deep, { isTrained: () => false })
+        expect(leavesOf(grads)).toEqual([])
+        loss.dispose()
+      }))
 
     it("without a parameter in it, nothing is recorded", () => {
       const x = vector(1)

@@ -1,4 +1,5 @@
 export type {
+  CachedEmbeddings,
   Cursor,
   Dataset,
   EmbeddingMatrix,

@@ -1,4 +1,5 @@
 import { Effect } from "effect"
+import { dual } from "effect/Function"
 import type { DualEncoder, EmbeddingMatrix, RgbImage, Trained } from "../lib/api/index.ts"
 import type { UnitError } from "../lib/backend/index.ts"
 import { Backend } from "../lib/backend/index.ts"
@@ -12,14 +13,26 @@ export interface EmbedInput {
 }
 
 /** Embeddings [n, E] of what was given, not normalised, and exp of the logarithm of the logit scale. */
-export interface EmbedResult {
-  readonly imageEmbed: EmbeddingMatrix | undefined
-  readonly textEmbed: EmbeddingMatrix | undefined
+export interface EmbedResult<E extends number = number> {
+  readonly imageEmbed: EmbeddingMatrix<E> | undefined
+  readonly textEmbed: EmbeddingMatrix<E> | undefined
   readonly scale: number
 }
 
+/** `embed` with the model last, for `pipe`, or first. */
+export interface Embed {
+  (input: EmbedInput): <P extends Params, E extends number>(
+    trained: Trained<DualEncoder<P, E>>
+  ) => Effect.Effect<EmbedResult<E>, UnitError, Backend>
+  <P extends Params, E extends number>(
+    trained: Trained<DualEncoder<P, E>>,
+    input: EmbedInput
+  ): Effect.Effect<EmbedResult<E>, UnitError, Backend>
+}
+
 /**
- * Embeds pictures and texts with a trained model: `Effect.flatMap(Pipeline.embed({ texts: ["a red heart"] }))`.
+ * Embeds pictures and texts with a trained model: `Pipeline.embed(trained, { texts: ["a red heart"] })`, or with the
+ * model last: `Effect.flatMap(Pipeline.embed({ texts: ["a red heart"] }))`.
  *
  * @example
  * ```ts
@@ -36,17 +49,19 @@ export interface EmbedResult {
  * Effect.runPromise(program)
  * ```
  */
-export const embed =
-  ({ images, texts }: EmbedInput) =>
-  <P extends Params>(trained: Trained<DualEncoder<P>>): Effect.Effect<EmbedResult, UnitError, Backend> =>
+export const embed: Embed = dual(
+  2,
+  <P extends Params, E extends number>(
+    { model, params }: Trained<DualEncoder<P, E>>,
+    { images, texts }: EmbedInput
+  ): Effect.Effect<EmbedResult<E>, UnitError, Backend> =>
     Effect.gen(function* () {
       const backend = yield* Backend
-      const encoders = makeEncoders(trained.model, trained.params, backend)
+      const encoders = makeEncoders(model, params, backend)
       return {
         imageEmbed: images === undefined ? undefined : yield* encoders.encodeImages(images),
         textEmbed: texts === undefined ? undefined : yield* encoders.encodeTexts(texts),
-        scale: yield* backend.sync(() =>
-          Math.exp(trained.model.logitScale(trained.params).tensor.dataSync()[0] ?? Number.NaN)
-        )
+        scale: yield* backend.sync(() => Math.exp(model.logitScale(params).tensor.dataSync()[0] ?? Number.NaN))
       }
     })
+)

@@ -10,11 +10,11 @@ import { encodePictures, evaluationTransform, noNoise, tokenizerOf } from "./enc
 /** Rows that go through a tower at once. */
 const PASS = 64
 
-const passes = <A>(
+const passes = <A, W extends number>(
   items: ReadonlyArray<A>,
-  embedDim: number,
+  embedDim: W,
   encode: (part: ReadonlyArray<A>) => Effect.Effect<Float32Array, UnitError>
-): Effect.Effect<EmbeddingMatrix, UnitError> =>
+): Effect.Effect<EmbeddingMatrix<W>, UnitError> =>
   Effect.gen(function* () {
     const data = new Float32Array(items.length * embedDim)
     for (let begin = 0; begin < items.length; begin += PASS) {
@@ -25,16 +25,16 @@ const passes = <A>(
   })
 
 /** `Encoders` that also take rows of token ids [n, L]. */
-export interface TowerEncoders extends Encoders<UnitError> {
-  readonly encodeTokens: (tokens: Int32Array) => Effect.Effect<EmbeddingMatrix, UnitError>
+export interface TowerEncoders<W extends number = number> extends Encoders<UnitError, W> {
+  readonly encodeTokens: (tokens: Int32Array) => Effect.Effect<EmbeddingMatrix<W>, UnitError>
 }
 
 /** Both towers of a model with weights as functions from pictures and texts to embeddings [n, E], not normalised. */
-export const makeEncoders = <P extends Params>(
-  model: DualEncoder<P>,
+export const makeEncoders = <P extends Params, W extends number>(
+  model: DualEncoder<P, W>,
   params: P,
   backend: BackendShape
-): TowerEncoders => {
+): TowerEncoders<W> => {
   const { image, text } = model.transform
   const pixels = evaluationTransform(model.transform)
   const inTower = (make: () => Tensor, tower: (input: Tensor) => Value): Effect.Effect<Float32Array, UnitError> =>

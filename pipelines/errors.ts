@@ -30,3 +30,17 @@ const NonFiniteLossBase: TaggedErrorClass<"NonFiniteLoss", NonFiniteLossFields> 
 >
 /** The loss or the gradient of a step is not finite; nothing of that step was written, the state before it was saved. */
 export class NonFiniteLoss extends NonFiniteLossBase {}
+
+type WidthMismatchFields = {
+  readonly dataset: string
+  /** The joint width of the model. */
+  readonly expected: number
+  /** The width of the cached embeddings. */
+  readonly found: number
+  readonly message: string
+}
+const WidthMismatchBase: TaggedErrorClass<"WidthMismatch", WidthMismatchFields> = Data.TaggedError("WidthMismatch")<
+  WidthMismatchFields
+>
+/** Cached embeddings have another width than the model that is asked; a compile error where both widths are literals. */
+export class WidthMismatch extends WidthMismatchBase {}

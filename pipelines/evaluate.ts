@@ -1,13 +1,37 @@
 import { Effect } from "effect"
-import type { DatasetFor, DualEncoder, Evaluation, Evaluator, Trained } from "../lib/api/index.ts"
+import { dual } from "effect/Function"
+import type { CachedEmbeddings, DualEncoder, Evaluation, Evaluator, Trained } from "../lib/api/index.ts"
 import type { UnitError } from "../lib/backend/index.ts"
 import { Backend } from "../lib/backend/index.ts"
 import type { Params } from "../lib/tensor/index.ts"
 import { makeEncoders } from "./encoders.ts"
+import type { WidthMismatch } from "./errors.ts"
+import { withCached } from "./embedDataset.ts"
+import type { AnyDataset, ErrorOf, FitsEvaluator, FitsWidth, ServicesOf } from "./fits.ts"
+import { fitting } from "./fits.ts"
+
+/** How an evaluation can fail: engine, protocol, data set, and where it holds embeddings, their width. */
+export type EvaluateError<Err, D> = UnitError | Err | ErrorOf<D> | (D extends CachedEmbeddings ? WidthMismatch : never)
+
+/** `evaluate` with the model last, for `pipe`, or first. */
+export interface Evaluate {
+  <S, Result extends Evaluation, Err, D extends AnyDataset>(
+    evaluator: Evaluator<S, Result, Err>,
+    dataset: FitsEvaluator<S, D>
+  ): <P extends Params, E extends number>(
+    trained: Trained<DualEncoder<P, E>> & FitsWidth<D, E>
+  ) => Effect.Effect<Result, EvaluateError<Err, D>, ServicesOf<D> | Backend>
+  <P extends Params, E extends number, S, Result extends Evaluation, Err, D extends AnyDataset>(
+    trained: Trained<DualEncoder<P, E>> & FitsWidth<D, E>,
+    evaluator: Evaluator<S, Result, Err>,
+    dataset: FitsEvaluator<S, D>
+  ): Effect.Effect<Result, EvaluateError<Err, D>, ServicesOf<D> | Backend>
+}
 
 /**
- * Asks a trained model about a data set by a protocol. Data last but one, so that it composes by `pipe`:
- * `Pipeline.train(diffClip, cc3m).pipe(Effect.flatMap(Pipeline.evaluate(zeroShot, imagenet)))`.
+ * Asks a trained model about a data set by a protocol: `Pipeline.evaluate(trained, zeroShot, imagenet)`, or with the
+ * model last: `Pipeline.train(diffClip, cc3m).pipe(Effect.flatMap(Pipeline.evaluate(zeroShot, imagenet)))`. A data set
+ * from `Pipeline.embedDataset` gives its pictures' embeddings instead of pictures.
  *
  * @example
  * ```ts
@@ -24,10 +48,17 @@ import { makeEncoders } from "./encoders.ts"
  * Effect.runPromise(program)
  * ```
  */
-export const evaluate =
-  <S, Result extends Evaluation, Err, DE, R>(evaluator: Evaluator<S, Result, Err>, dataset: DatasetFor<S, DE, R>) =>
-  <P extends Params>(trained: Trained<DualEncoder<P>>): Effect.Effect<Result, UnitError | Err | DE, R | Backend> =>
+export const evaluate: Evaluate = dual(
+  3,
+  <P extends Params, S, Result extends Evaluation, Err, D extends AnyDataset>(
+    trained: Trained<DualEncoder<P>>,
+    evaluator: Evaluator<S, Result, Err>,
+    dataset: FitsEvaluator<S, D>
+  ): Effect.Effect<Result, UnitError | Err | ErrorOf<D> | WidthMismatch, ServicesOf<D> | Backend> =>
     Effect.gen(function* () {
       const backend = yield* Backend
-      return yield* evaluator.run(makeEncoders(trained.model, trained.params, backend), dataset)
+      const fit = fitting<S, D>(dataset)
+      const encoders = yield* withCached(makeEncoders(trained.model, trained.params, backend), fit)
+      return yield* evaluator.run(encoders, fit)
     })
+)

@@ -70,21 +70,21 @@ export const lossOf = (config: LossConfig): Loss =>
  * Effect.runPromise(program)
  * ```
  */
-export const train = <P extends TwoTowerParams, D extends AnyDataset>(
-  model: Clip<P>,
-  dataset: D & FitsTraining<D>,
+export const train = <P extends TwoTowerParams, E extends number, D extends AnyDataset>(
+  model: Clip<P, E>,
+  dataset: FitsTraining<D>,
   config: TrainConfigInput = {},
   parts: TrainParts<P> = {}
-): Effect.Effect<Trained<Clip<P>>, TrainError | ErrorOf<D>, TrainServices | ServicesOf<D>> =>
+): Effect.Effect<Trained<Clip<P, E>>, TrainError | ErrorOf<D>, TrainServices | ServicesOf<D>> =>
   // FitsTraining has checked the sample type; the compiler cannot carry that through the conditional type.
   trainOn(model, dataset as unknown as Dataset<ImageText, ErrorOf<D>, ServicesOf<D>>, config, parts)
 
-const trainOn = <P extends TwoTowerParams, E, R>(
-  model: Clip<P>,
+const trainOn = <P extends TwoTowerParams, W extends number, E, R>(
+  model: Clip<P, W>,
   dataset: Dataset<ImageText, E, R>,
   input: TrainConfigInput,
   parts: TrainParts<P>
-): Effect.Effect<Trained<Clip<P>>, TrainError | E, TrainServices | R> =>
+): Effect.Effect<Trained<Clip<P, W>>, TrainError | E, TrainServices | R> =>
   Effect.gen(function* () {
     const config = yield* decodeTrainConfig(input)
     const { steps, warmupSteps } = yield* planOf(config, dataset.numSamples)

@@ -41,6 +41,7 @@ const casts: Readonly<Record<string, string>> = {
   "lib/tensor/params.ts": "a tree is mapped leaf by leaf through a recursion",
   "lib/tensor/tape.ts": "a record is mapped entry by entry",
   "pipelines/stateTree.ts": "a tree is mapped leaf by leaf through a recursion",
+  "pipelines/fits.ts": "a conditional type has checked the dataset, and the services",
   "pipelines/train.ts": "a conditional type has checked the dataset",
   "pipelines/trained.ts": "a phantom brand exists for the compiler alone"
 }

@@ -3,17 +3,26 @@ import type { Dataset, LabelledDataset } from "./dataset.ts"
 import type { ImageLabel, RgbImage } from "./sample.ts"
 
 /** Embeddings of pictures or texts: [n, E] row-major, not normalised. */
-export interface EmbeddingMatrix {
+export interface EmbeddingMatrix<E extends number = number> {
   readonly rows: number
-  readonly columns: number
+  readonly columns: E
   readonly data: Float32Array
 }
 
-/** Both towers of a trained model, as functions from samples to embeddings; batching is theirs. */
-export interface Encoders<E = never> {
-  readonly embedDim: number
-  readonly encodeImages: (images: ReadonlyArray<RgbImage>) => Effect.Effect<EmbeddingMatrix, E>
-  readonly encodeTexts: (texts: ReadonlyArray<string>) => Effect.Effect<EmbeddingMatrix, E>
+/**
+ * What a data set has whose pictures were embedded before. Its samples carry empty pictures: `rowOf` gives the embedding
+ * [E] of one, not normalised, or undefined for a picture that this data set did not deliver.
+ */
+export interface CachedEmbeddings<E extends number = number> {
+  readonly embedDim: E
+  readonly rowOf: (image: RgbImage) => Float32Array | undefined
+}
+
+/** Both towers of a trained model, as functions from samples to embeddings of width W; batching is theirs. */
+export interface Encoders<E = never, W extends number = number> {
+  readonly embedDim: W
+  readonly encodeImages: (images: ReadonlyArray<RgbImage>) => Effect.Effect<EmbeddingMatrix<W>, E>
+  readonly encodeTexts: (texts: ReadonlyArray<string>) => Effect.Effect<EmbeddingMatrix<W>, E>
 }
 
 /** A result and the claim it answers: metrics as fractions with the chance level beside each. */

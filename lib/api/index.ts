@@ -1,6 +1,6 @@
 export type { Cursor, Dataset, EpochPlan, LabelledDataset } from "./dataset.ts"
 export type { TaggedErrorClass } from "./errors.ts"
-export type { DatasetFor, EmbeddingMatrix, Encoders, Evaluation, Evaluator } from "./evaluation.ts"
+export type { CachedEmbeddings, DatasetFor, EmbeddingMatrix, Encoders, Evaluation, Evaluator } from "./evaluation.ts"
 export type {
   AnyModel,
   DualEncoder,

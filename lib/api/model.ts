@@ -74,7 +74,8 @@ export interface AnyModel {
 /** The parameter tree of a model. */
 export type ParamsOfModel<M extends AnyModel> = M extends { readonly init: (key: Key) => infer P } ? P : never
 
-declare const trained: unique symbol
+// The name is what the compiler says of a model without it.
+declare const weightsFromTrainOrLoad: unique symbol
 
 /** A model with weights that training, resuming or loading gave it. Nothing else can make one. */
 export interface Trained<M extends AnyModel> {
@@ -82,5 +83,5 @@ export interface Trained<M extends AnyModel> {
   readonly params: ParamsOfModel<M>
   /** Updates behind the weights. */
   readonly step: number
-  readonly [trained]: true
+  readonly [weightsFromTrainOrLoad]: true
 }

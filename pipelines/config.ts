@@ -72,8 +72,19 @@ export interface TrainConfig {
   readonly tune: ReadonlyArray<TuneRule>
   /** Pairs in one loss. */
   readonly batchSize: number
-  /** Micro-batches whose gradients are added before an update; each has its own negatives. */
+  /**
+   * Pairs in one pass through the towers; null: all of `batchSize` at once. Embeddings are computed first and kept, the
+   * loss is that of the whole batch, and each micro-batch then runs again for its share of the gradient: the gradient is
+   * the whole batch's, the memory of the towers that of one micro-batch, for one forward pass more. The last micro-batch
+   * may be smaller.
+   */
+  readonly microBatch: number | null
+  /** Micro-batches whose gradients are added before an update; each has its own negatives. Excludes `microBatch`. */
   readonly updateFreq: number
+  /** Scales the gradient down to this norm where its norm is larger; null: never. The log has the norm before. */
+  readonly gradientClip: { readonly maxNorm: number } | null
+  /** `blocks`: each block of the towers keeps its input only and runs again in the backward pass. Changes no bit. */
+  readonly checkpointBlocks: "none" | "blocks"
   readonly optimizer: {
     readonly beta1: number
     readonly beta2: number
@@ -128,7 +139,10 @@ export const paperRecipe: TrainConfig = {
   init: { checkpoint: null, positions: "same" },
   tune: [],
   batchSize: 4096,
+  microBatch: null,
   updateFreq: 1,
+  gradientClip: null,
+  checkpointBlocks: "none",
   optimizer: { beta1: 0.9, beta2: 0.98, eps: 1e-8, weightDecay: 0.5 },
   schedule: { peak: 5e-4, start: 1e-6, end: 1e-5, warmup: { epochs: 1 } },
   loss: { name: "exact" },
@@ -176,7 +190,10 @@ export const TrainConfig: Schema.Codec<TrainConfig> = Schema.Struct({
   }),
   tune: Schema.Array(Schema.Struct({ paths: Schema.NonEmptyString, lrScale: NonNegative })),
   batchSize: PositiveInt,
+  microBatch: Schema.NullOr(PositiveInt),
   updateFreq: PositiveInt,
+  gradientClip: Schema.NullOr(Schema.Struct({ maxNorm: Positive })),
+  checkpointBlocks: Schema.Literals(["none", "blocks"]),
   optimizer: Schema.Struct({ beta1: Rate, beta2: Rate, eps: Positive, weightDecay: NonNegative }),
   schedule: Schema.Struct({ peak: Positive, start: NonNegative, end: NonNegative, warmup: WarmupSchema }),
   loss: LossSchema,
@@ -247,7 +264,7 @@ export const decodeTrainConfig = (
   )
 }
 
-/** What no single field's type says: bounds in order, and a batch that splits over the published devices. */
+/** What no single field's type says: bounds in order, and batches that split. */
 const checkTogether = (config: TrainConfig): Effect.Effect<TrainConfig, ConfigInvalid> => {
   const bounds = {
     "augmentation.scale": config.augmentation.scale,
@@ -264,6 +281,15 @@ const checkTogether = (config: TrainConfig): Effect.Effect<TrainConfig, ConfigIn
   if (config.loss.name === "asPublished" && config.batchSize % config.loss.worldSize !== 0) {
     const expected = `expected a multiple of loss.worldSize ${config.loss.worldSize}`
     return Effect.fail(invalid("batchSize", `${expected}, found ${config.batchSize}`))
+  }
+  const { microBatch, batchSize, updateFreq } = config
+  if (microBatch !== null && microBatch > batchSize) {
+    return Effect.fail(invalid("microBatch", `expected at most batchSize ${batchSize}, found ${microBatch}`))
+  }
+  if (microBatch !== null && microBatch < batchSize && updateFreq > 1) {
+    const expected = "expected no microBatch below batchSize beside updateFreq"
+    const why = "updateFreq gives each micro-batch its own negatives, microBatch all of them"
+    return Effect.fail(invalid("microBatch", `${expected} ${updateFreq}, found ${microBatch}; ${why}: use one of them`))
   }
   return Effect.succeed(config)
 }

@@ -8,6 +8,7 @@ import { type CheckpointStore, checkpointStore } from "../lib/checkpoint/index.t
 import type { ImageDecoder } from "../lib/image/index.ts"
 import { sharpDecoder } from "../lib/image/sharp.ts"
 import { type Progress, progressLayer, silentProgress } from "../lib/track/index.ts"
+import { parquetCodecs } from "./parquetCodecs.ts"
 import { type Run, runIn } from "./run.ts"
 
 export type { BackendName, CpuOptions } from "../lib/backend/index.ts"
@@ -19,8 +20,8 @@ export { decodeOnWhite, encodePng, renderSvg, sharpDecoder } from "../lib/image/
 export interface LiveOptions {
   /** The run directory. Default `runs/default`. */
   readonly dir?: string
-  /** Go on from the run that is there. Default `fresh`. */
-  readonly begin?: "fresh" | "resume"
+  /** Go on from the run that is there, also with a longer schedule (`extend`). Default `fresh`. */
+  readonly begin?: "fresh" | "resume" | "extend"
   /** The engine. Default `auto`. */
   readonly backend?: BackendName
   /** How progress is shown on stderr: a bar or lines, JSON lines, or nothing. Default `text`. */
@@ -39,10 +40,11 @@ export type LiveServices =
   | FileSystem.FileSystem
   | Path.Path
 
-/** Files of the machine: file system and paths, and the picture decoder. */
-export const files: Layer.Layer<FileSystem.FileSystem | Path.Path | ImageDecoder> = Layer.merge(
+/** Files of the machine: file system and paths, the picture decoder, and the compressions of Parquet that zlib has. */
+export const files: Layer.Layer<FileSystem.FileSystem | Path.Path | ImageDecoder> = Layer.mergeAll(
   NodeServices.layer,
-  sharpDecoder
+  sharpDecoder,
+  parquetCodecs
 )
 
 /** Progress on stderr, so that results stay alone on stdout. */

@@ -1,17 +1,19 @@
-import * as tf from "@tensorflow/tfjs-core"
 import { Effect, FileSystem, Path } from "effect"
 import type { PlatformError, Scope } from "effect"
-import type { Arrays, ResumePoint } from "../lib/checkpoint/index.ts"
-import { CheckpointError, CheckpointStore, describeModel, paramsFrom } from "../lib/checkpoint/index.ts"
+import type { CheckpointState, UnsafePickle } from "../lib/checkpoint/index.ts"
+import { CheckpointError, CheckpointStore, describeModel } from "../lib/checkpoint/index.ts"
 import type { UnitError } from "../lib/backend/index.ts"
-import { disposeParams, keyOf, sameShape, showShape, value } from "../lib/tensor/index.ts"
 import type { Log, LogError } from "../lib/track/index.ts"
 import { cutAfter, openLog, Progress } from "../lib/track/index.ts"
-import { ConfigInvalid, invalid } from "./errors.ts"
-import { disposeState, type Position } from "./position.ts"
+import { type ConfigInvalid, invalid } from "./errors.ts"
+import type { InitialWeights, InitRecord } from "./initFrom.ts"
+import type { Position } from "./position.ts"
 import { type AnyRecord, isRecord } from "./record.ts"
 import { Run } from "./run.ts"
-import { type FlatState, flattenState, unflattenState } from "./stateTree.ts"
+import { checkSameRun } from "./sameRun.ts"
+import { digestIn, type OrderWatch, watchOrder } from "./sameOrder.ts"
+import { openSkipRecords, skippedIn, type SkipRecords } from "./skipRecords.ts"
+import { firstPosition, resumedPosition } from "./startPosition.ts"
 import { writeBeside } from "./writeBeside.ts"
 import type { Recipe } from "./training.ts"
 import type { TwoTowerParams } from "./trainStep.ts"
@@ -26,6 +28,10 @@ export interface OpenRun<P extends TwoTowerParams, S> {
   readonly resumed: { readonly step: number; readonly finished: boolean; readonly folder: string } | undefined
   /** The resolved configuration as it stands in `config.json` and in every checkpoint. */
   readonly record: RunRecord
+  /** The samples that the run left out, those before the checkpoint included. */
+  readonly skips: SkipRecords
+  /** What was used of the window in which the run stands. */
+  readonly order: OrderWatch
 }
 
 /** What a run is of, besides model, loss and configuration. */
@@ -34,6 +40,8 @@ export interface RunFacts {
   readonly steps: number
   readonly optimizer: string
   readonly schedule: string
+  /** What is validated how often; null where nothing is. */
+  readonly validate: AnyRecord | null
 }
 
 /** What `config.json` holds. */
@@ -48,101 +56,27 @@ const unusable = (dir: string) => (error: PlatformError.PlatformError): Checkpoi
       "check the path and its permissions, or choose another"
   })
 
-const mismatch = (file: string, found: string, reason: "missingTensor" | "shape"): CheckpointError =>
-  new CheckpointError({
-    reason,
-    file,
-    found,
-    message:
-      `${file}: expected the state of this run's optimizer, found ${found}: resume with the optimizer that the run ` +
-      "began with, or choose another directory"
-  })
-
-/** Why a stored optimizer state is not of the structure of `template`; undefined where it is. */
-const differenceOf = (template: FlatState, arrays: Arrays, numbers: object): CheckpointError | undefined => {
-  const file = "optimizer.safetensors"
-  for (const [path, { tensor }] of template.values) {
-    const stored = arrays.get(path)
-    if (stored === undefined) return mismatch(file, `no tensor ${path}`, "missingTensor")
-    if (!sameShape(stored.shape, tensor.shape)) {
-      return mismatch(file, `${path} of ${showShape(stored.shape)} for ${showShape(tensor.shape)}`, "shape")
-    }
-  }
-  const known = new Set([...template.values.keys(), ...Object.keys(template.numbers)])
-  const foreign = [...arrays.keys(), ...Object.keys(numbers)].find((path) => !known.has(path))
-  if (foreign !== undefined) return mismatch(file, `${foreign}, which this optimizer has not`, "missingTensor")
-  const missing = Object.keys(template.numbers).find((path) => !Object.hasOwn(numbers, path))
-  return missing === undefined ? undefined : mismatch("state.json", `no number ${missing}`, "missingTensor")
+const storedRecord = (state: CheckpointState | undefined): RunRecord => {
+  const run = state?.extra["run"]
+  return isRecord(run) ? run : {}
 }
 
-const numbersIn = (point: ResumePoint): AnyRecord => {
-  const found = point.state.extra["optimizerNumbers"]
-  return isRecord(found) ? found : {}
-}
-
-/** Weights and optimizer state of a checkpoint. Fails where the state is of another optimizer; leaves nothing then. */
-const resumeArrays = <P extends TwoTowerParams, S>(
-  { model, optimizer, backend }: Recipe<P, S>,
-  point: ResumePoint
-): Effect.Effect<Position<P, S>, UnitError | CheckpointError> =>
-  Effect.flatMap(
-    backend.sync((): Position<P, S> | CheckpointError => {
-      const params = paramsFrom<P>(model.specs, point.arrays)
-      const template = optimizer.init(params)
-      const numbers = numbersIn(point)
-      const difference = differenceOf(flattenState(template), point.optimizer, numbers)
-      if (difference !== undefined) {
-        disposeParams(params)
-        disposeState(template)
-        return difference
-      }
-      const state = unflattenState(template, (path, like) => {
-        const stored = point.optimizer.get(path)
-        if (stored === undefined) return like
-        like.tensor.dispose()
-        return value(tf.keep(tf.tensor(stored.data, [...stored.shape], "float32")))
-      }, (path) => Number(numbers[path]))
-      return { params, state, step: point.state.step, cursor: point.state.cursor, isWhole: true }
-    }),
-    (placed) => placed instanceof CheckpointError ? Effect.fail(placed) : Effect.succeed(placed)
-  )
-
-const fresh = <P extends TwoTowerParams, S>(
-  { model, optimizer, config, backend }: Recipe<P, S>
-): Effect.Effect<Position<P, S>, UnitError> =>
-  backend.sync(() => {
-    const params = model.init(keyOf(config.seed))
-    return { params, state: optimizer.init(params), step: 0, cursor: { epoch: 0, delivered: 0 }, isWhole: true }
-  })
-
-/** What may differ when a run is resumed: none of it changes a number. Data are compared by fingerprint. */
-const changesNoNumber: ReadonlySet<string> = new Set([
-  "dataset.name",
-  "train.log.every",
-  "train.checkpoint.every",
-  "train.data.prefetch"
-])
-
-/** Names of the fields in which two plain records differ, with dots between levels. */
-const differences = (a: unknown, b: unknown, path = ""): ReadonlyArray<string> => {
-  if (JSON.stringify(a) === JSON.stringify(b)) return []
-  if (!isRecord(a) || !isRecord(b)) return [path]
-  return [...new Set([...Object.keys(a), ...Object.keys(b)])].flatMap((key) =>
-    differences(a[key], b[key], path === "" ? key : `${path}.${key}`)
-  )
-}
+const startingFrom = ({ model, step, checkpoint, interpolated }: InitRecord): string =>
+  `starting from ${model} after step ${step}${checkpoint === null ? "" : ` (${checkpoint})`}` +
+  (interpolated.length === 0 ? "" : `, ${interpolated.join(" and ")} made to fit`)
 
 /**
  * Opens the run directory. A fresh run refuses one that already has checkpoints; a resumed one goes on from the newest
  * that is whole (what was wrong with newer ones is announced), refuses another configuration, and cuts the log after the
- * checkpoint. Writes `config.json`.
+ * checkpoint. `initial` is asked for a fresh run only. Writes `config.json`.
  */
 export const openRun = <P extends TwoTowerParams, S>(
   recipe: Recipe<P, S>,
-  facts: RunFacts
+  facts: RunFacts,
+  initial: Effect.Effect<InitialWeights | undefined, CheckpointError | UnsafePickle | ConfigInvalid, CheckpointStore>
 ): Effect.Effect<
   OpenRun<P, S>,
-  ConfigInvalid | CheckpointError | LogError,
+  ConfigInvalid | CheckpointError | UnsafePickle | LogError,
   Run | CheckpointStore | Progress | FileSystem.FileSystem | Path.Path | Scope.Scope
 > =>
   Effect.gen(function* () {
@@ -151,7 +85,7 @@ export const openRun = <P extends TwoTowerParams, S>(
     const progress = yield* Progress
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
-    const record: RunRecord = {
+    const asked: RunRecord = {
       model: describeModel(recipe.model),
       ...facts,
       loss: recipe.loss.name,
@@ -169,18 +103,21 @@ export const openRun = <P extends TwoTowerParams, S>(
       }
     }
     if (begin === "resume" && !existing) yield* progress.note(`there is no run in ${dir} to resume: starting afresh`)
-    const point = existing && begin === "resume" ? yield* store.newestGood(dir, { wanted: recipe.model }) : undefined
+    const point = existing && begin !== "fresh" ? yield* store.newestGood(dir, { wanted: recipe.model }) : undefined
+    if (begin === "extend" && point === undefined) {
+      return yield* invalid("out", `expected a run to extend, found no checkpoint in ${dir}`)
+    }
     for (const problem of point?.skipped ?? []) yield* progress.note(`skipped a damaged checkpoint: ${problem.message}`)
+    const stored = storedRecord(point?.state)
+    const history = point === undefined ? [] : yield* checkSameRun(dir, stored, asked, point.state.step, begin)
+    const first = point === undefined ? yield* initial : undefined
+    const record: RunRecord = {
+      ...asked,
+      init: point === undefined ? first?.record ?? null : stored["init"] ?? null,
+      history
+    }
+    if (first !== undefined) yield* progress.note(startingFrom(first.record))
     if (point !== undefined) {
-      const changed = differences(point.state.extra["run"], JSON.parse(JSON.stringify(record)))
-        .filter((field) => !changesNoNumber.has(field))
-      if (changed.length > 0) {
-        return yield* new ConfigInvalid({
-          issues: changed.map((field) => ({ path: field, message: "differs from the run that is resumed" })),
-          message: `${dir} holds a run with another configuration (${changed.join(", ")}): resume it with its own, ` +
-            "or choose another directory"
-        })
-      }
       if (point.state.enginePath !== recipe.backend.path) {
         yield* progress.note(
           `resuming on engine path ${recipe.backend.path}, the checkpoint is from ${point.state.enginePath}: ` +
@@ -196,9 +133,19 @@ export const openRun = <P extends TwoTowerParams, S>(
     const logFile = path.join(dir, "log.jsonl")
     yield* cutAfter(logFile, point?.state.step ?? 0)
     const log = yield* openLog(logFile)
-    const start = point === undefined ? fresh(recipe) : resumeArrays(recipe, point)
+    const skips = yield* openSkipRecords(
+      path.join(dir, "skipped.jsonl"),
+      recipe.config.data.onBadSample,
+      point === undefined ? undefined : skippedIn(point.state.extra, facts.dataset.name)
+    )
+    const order = watchOrder(
+      recipe.config.data.windowSize,
+      point?.state.cursor ?? { epoch: 0, delivered: 0 },
+      digestIn(point?.state.extra["window"])
+    )
+    const start = point === undefined ? firstPosition(recipe, first?.arrays) : resumedPosition(recipe, point)
     const resumed = point === undefined ?
       undefined :
       { step: point.state.step, finished: point.state.finished, folder: point.folder }
-    return { dir, log, start, resumed, record }
+    return { dir, log, start, resumed, record, skips, order }
   })

@@ -3,10 +3,10 @@ import type { FileSystem, Path, Scope } from "effect"
 import type { Dataset, ImageText, Loss, Optimizer, Schedule, Trained } from "../lib/api/index.ts"
 import type { UnitError } from "../lib/backend/index.ts"
 import { Backend } from "../lib/backend/index.ts"
-import type { CheckpointError } from "../lib/checkpoint/index.ts"
+import type { CheckpointError, UnsafePickle } from "../lib/checkpoint/index.ts"
 import { CheckpointStore } from "../lib/checkpoint/index.ts"
 import type { EpochTooSmall } from "../lib/data/index.ts"
-import { batches } from "../lib/data/index.ts"
+import { batches, Skipping } from "../lib/data/index.ts"
 import { contrastive } from "../lib/losses/index.ts"
 import type { Clip } from "../lib/models/index.ts"
 import { adamW, warmupCosine } from "../lib/optim/index.ts"
@@ -14,16 +14,20 @@ import type { LogEntry, LogError } from "../lib/track/index.ts"
 import { Progress } from "../lib/track/index.ts"
 import type { LossConfig, TrainConfigInput } from "./config.ts"
 import { decodeTrainConfig, planOf } from "./config.ts"
-import type { ConfigInvalid } from "./errors.ts"
-import { NonFiniteLoss } from "./errors.ts"
+import type { ConfigInvalid, DataChanged } from "./errors.ts"
+import { invalid, NonFiniteLoss } from "./errors.ts"
 import type { AnyDataset, ErrorOf, FitsTraining, ServicesOf } from "./fits.ts"
+import { initialWeights } from "./initFrom.ts"
 import { disposePosition } from "./position.ts"
 import type { Run } from "./run.ts"
 import { openRun } from "./runDirectory.ts"
+import { inSameOrder } from "./sameOrder.ts"
 import { makeSaver } from "./saving.ts"
+import { skippedText } from "./skipRecords.ts"
 import { asTrained } from "./trained.ts"
 import { makeStep } from "./training.ts"
 import type { TwoTowerParams } from "./trainStep.ts"
+import { tuningOf } from "./tune.ts"
 
 /**
  * Pieces that are code rather than configuration; each replaces what the configuration says. A resume must be given the
@@ -33,10 +37,20 @@ export interface TrainParts<P extends TwoTowerParams> {
   readonly optimizer?: Optimizer<P, unknown>
   readonly schedule?: Schedule
   readonly loss?: Loss
+  /** Weights to start from, instead of the CHECKPOINT that `init.checkpoint` names; they are copied. */
+  readonly init?: Trained<Clip<P>>
 }
 
 /** Every way in which training can fail, besides those of the data set. */
-export type TrainError = ConfigInvalid | NonFiniteLoss | UnitError | CheckpointError | LogError | EpochTooSmall
+export type TrainError =
+  | ConfigInvalid
+  | NonFiniteLoss
+  | UnitError
+  | CheckpointError
+  | UnsafePickle
+  | LogError
+  | EpochTooSmall
+  | DataChanged
 
 /** What training needs, besides what the data set needs. */
 export type TrainServices =
@@ -90,20 +104,24 @@ const trainOn = <P extends TwoTowerParams, W extends number, E, R>(
     const { steps, warmupSteps } = yield* planOf(config, dataset.numSamples)
     const backend = yield* Backend
     const progress = yield* Progress
-    const optimizer: Optimizer<P, unknown> = parts.optimizer ?? adamW<P>(config.optimizer)
+    const { lrScaleOf } = yield* tuningOf(model, config.tune)
+    if (parts.optimizer !== undefined && config.tune.length > 0) return yield* tunedByHand
+    const optimizer: Optimizer<P, unknown> = parts.optimizer ?? adamW<P>({ ...config.optimizer, lrScaleOf })
     const schedule = parts.schedule ?? warmupCosine({ ...config.schedule, warmupSteps, steps })
     const loss = parts.loss ?? lossOf(config.loss)
-    const recipe = { model, loss, optimizer, schedule, config, backend }
+    const recipe = { model, loss, optimizer, schedule, config, backend, lrScaleOf }
 
     yield* progress.note(backend.announcement)
     if (dataset.check !== undefined) yield* dataset.check
     const fingerprint = dataset.fingerprint === undefined ? null : yield* dataset.fingerprint
-    const run = yield* openRun(recipe, {
+    const facts = {
       dataset: { name: dataset.name, fingerprint },
       steps,
       optimizer: parts.optimizer === undefined ? "adamW" : "custom",
-      schedule: parts.schedule === undefined ? "warmupCosine" : "custom"
-    })
+      schedule: parts.schedule === undefined ? "warmupCosine" : "custom",
+      validate: null
+    }
+    const run = yield* openRun(recipe, facts, initialWeights(model, config.init, parts.init))
     const position = yield* Effect.acquireRelease(run.start, (held) => Effect.sync(() => disposePosition(held)))
     const saver = makeSaver(yield* CheckpointStore, run, recipe, position)
     const step = makeStep(recipe)
@@ -127,19 +145,29 @@ const trainOn = <P extends TwoTowerParams, W extends number, E, R>(
         if (position.step % config.checkpoint.every === 0 && position.step < steps) yield* saver.save
       })
 
+    const { ledger, numResumed } = run.skips
+    const noteSkipped = Effect.suspend(() => {
+      const text = skippedText(ledger.entries)
+      return text === undefined ? Effect.void : progress.note(`${text}; skipped.jsonl in ${run.dir} lists them`)
+    })
+
     if (position.step < steps) {
       let readyAt = yield* Clock.currentTimeMillis
       const plan = { seed: config.seed, windowSize: config.data.windowSize, order: "shuffled" as const }
-      yield* batches(dataset, plan, position.cursor, {
+      const suspect = () => skippedText(ledger.entries.slice(numResumed))
+      const ordered = inSameOrder(dataset, position.cursor, run.order.at(position.cursor), suspect)
+      yield* batches(ordered, plan, position.cursor, {
         batchSize: config.batchSize,
         prefetch: config.data.prefetch * config.updateFreq,
         minBatches: config.updateFreq
       }).pipe(
+        Stream.provideService(Skipping, ledger),
         groupsOf(config.updateFreq),
         Stream.take(steps - position.step),
         Stream.runForEach((microBatches) =>
           Effect.gen(function* () {
             const waitedMs = (yield* Clock.currentTimeMillis) - readyAt
+            run.order.take(microBatches)
             yield* oneStep(microBatches, waitedMs)
             readyAt = yield* Clock.currentTimeMillis
           })
@@ -151,12 +179,19 @@ const trainOn = <P extends TwoTowerParams, W extends number, E, R>(
                 "stopped before the first step was done" :
                 `stopped; step ${position.step} is saved at ${folder}`
             ))
-        )
+        ),
+        Effect.ensuring(noteSkipped)
       )
     }
     yield* saver.finish
     return asTrained(model, position.params, position.step)
   })
+
+const tunedByHand = invalid(
+  "tune",
+  "expected no rules beside an optimizer of your own, which alone decides what it updates: give it adamW({ lrScaleOf }), " +
+    "or trainOnly and scaleUpdates around a chain"
+)
 
 /** The error of a step that is not finite, once the state before it is on disk. */
 const saved = ({ step, loss, gradNorm, lastFiniteStep, message }: NonFiniteLoss, savedAt: string): NonFiniteLoss =>

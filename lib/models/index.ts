@@ -2,6 +2,8 @@ export type { Clip, ClipInput, ClipOf, ClipTrace } from "./clip.ts"
 export { clipFromConfig, makeClip, makeDiffClip, makeDiffClipStar, makeDiffClipVision } from "./clip.ts"
 export type { ClipConfig, ClipKind, ClipSizes, EvenHeads, PairedHeads, TowerConfig } from "./config.ts"
 export { lambdaInitOf, layerNormEps, numImageTokens } from "./config.ts"
+export type { PositionFilter } from "./interpolatePositions.ts"
+export { fitContext, interpolatePositions } from "./interpolatePositions.ts"
 export type {
   ClipParams,
   DiffClipParams,

@@ -3,20 +3,26 @@ import type { Clip, ClipConfig } from "../models/index.ts"
 import { type Params, sameShape, showShape } from "../tensor/index.ts"
 import type { Arrays, NamedArray } from "./arrays.ts"
 import { paramsFrom } from "./arrays.ts"
-import type { CheckpointError } from "./errors.ts"
+import type { CheckpointError, UnsafePickle } from "./errors.ts"
 import { checkpointError } from "./errors.ts"
+import { inferModel } from "./inferModel.ts"
 import type { AnyClip, ClipIdentity, ModelDescription } from "./modelConfig.ts"
 import { checkSameModel, describeModel, modelFrom, modelMetadata, storedDescription, withModel } from "./modelConfig.ts"
 import { officialNames, withoutModule } from "./names.ts"
 import type { SafetensorsFile, StoredTensor } from "./safetensors.ts"
-import { readSafetensors, toFloat32 } from "./safetensors.ts"
+import { toFloat32 } from "./safetensors.ts"
 import type { SafetensorsImage } from "./safetensorsWriter.ts"
 import { encodeSafetensors, float32Tensor } from "./safetensorsWriter.ts"
+import type { LazyTensor, TensorFile } from "./tensorFile.ts"
+import { openTensors } from "./tensorFile.ts"
+import { memorySource } from "./torch/source.ts"
 
 /** A model with its weights off the device, by the paths of its tree and in the tree's own shapes. */
 export interface LoadedModel {
   readonly model: AnyClip
   readonly arrays: Arrays
+  /** What was taken for granted about the model, where the file did not describe it and nobody named it: to be shown. */
+  readonly inference?: string
 }
 
 /** What a model file is read for. */
@@ -62,9 +68,13 @@ export const finiteFloats = (file: string, tensor: StoredTensor): Effect.Effect<
     return checkpointError({ reason: "nonFinite", file, tensor: name, expected: "finite numbers", found, advice })
   })
 
-const byPlainName = (file: string, tensors: Iterable<StoredTensor>) =>
+/** Tensors by their names without the one leading `module.`. Fails with `unexpectedTensor` where two then have one name. */
+export const byPlainName = <T extends { readonly name: string }>(
+  file: string,
+  tensors: Iterable<T>
+): Effect.Effect<Map<string, T>, CheckpointError> =>
   Effect.gen(function* () {
-    const out = new Map<string, StoredTensor>()
+    const out = new Map<string, T>()
     for (const tensor of tensors) {
       const name = withoutModule(tensor.name)
       if (out.has(name)) {
@@ -87,8 +97,16 @@ export const loadStrictly = (
   { file, tensors }: Pick<SafetensorsFile, "file" | "tensors">,
   config: ClipConfig
 ): Effect.Effect<Arrays, CheckpointError> =>
+  loadLazily(file, [...tensors.values()].map((tensor) => ({ ...tensor, read: Effect.succeed(tensor) })), config)
+
+/** The same from tensors that are read one by one, each once its name and shape were found right. */
+const loadLazily = (
+  file: string,
+  tensors: Iterable<LazyTensor>,
+  config: ClipConfig
+): Effect.Effect<Arrays, CheckpointError> =>
   Effect.gen(function* () {
-    const stored = yield* byPlainName(file, tensors.values())
+    const stored = yield* byPlainName(file, tensors)
     const names = officialNames(config)
     const advice = "name the model that the checkpoint is of, or take another checkpoint"
     const expectedCount = `the ${names.length} tensors of ${config.kind}`
@@ -106,7 +124,7 @@ export const loadStrictly = (
         const [expected, found] = [showShape(shape), showShape(tensor.shape)]
         return yield* checkpointError({ reason: "shape", file, tensor: name, expected, found, advice })
       }
-      arrays.set(path, { path, shape, data: yield* finiteFloats(file, tensor) })
+      arrays.set(path, { path, shape, data: yield* finiteFloats(file, yield* tensor.read) })
       stored.delete(name)
     }
     for (const [name, { dtype, shape }] of stored) {
@@ -117,15 +135,30 @@ export const loadStrictly = (
     return arrays
   })
 
-const chooseModel = (file: string, stored: ModelDescription | undefined, options: ReadModelOptions) =>
+type Chosen = Pick<LoadedModel, "model" | "inference">
+
+const inferred = ({ file, tensors }: TensorFile): Effect.Effect<Chosen, CheckpointError> =>
   Effect.gen(function* () {
-    const { wanted, unlessStored } = options
+    const plain = yield* byPlainName(file, tensors.values())
+    const shapes = new Map([...plain].map(([name, { shape }]) => [name, shape]))
+    const { description, announcement } = yield* inferModel(file, shapes)
+    return { model: yield* modelFrom(file, description), inference: announcement }
+  })
+
+const chooseModel = (
+  opened: TensorFile,
+  stored: ModelDescription | undefined,
+  { wanted, unlessStored }: ReadModelOptions
+): Effect.Effect<Chosen, CheckpointError> =>
+  Effect.gen(function* () {
+    const { file } = opened
     if (stored !== undefined) {
       if (wanted !== undefined) yield* checkSameModel(file, describeModel(wanted), stored)
-      return yield* modelFrom(file, stored)
+      return { model: yield* modelFrom(file, stored) }
     }
     const model = wanted ?? unlessStored
-    if (model !== undefined) return yield* modelFrom(file, describeModel(model))
+    if (model !== undefined) return { model: yield* modelFrom(file, describeModel(model)) }
+    if (opened.format === "torch") return yield* inferred(opened)
     return yield* checkpointError({
       reason: "unknownModel",
       file,
@@ -136,20 +169,32 @@ const chooseModel = (file: string, stored: ModelDescription | undefined, options
   })
 
 /**
- * Reads a model file that is in memory: the model value out of its metadata, and its weights, strictly. Files without a
- * description are read as `wanted` or `unlessStored`. Arrays may share memory with `bytes`. `file` names it in errors.
- * Fails with a CheckpointError of any reason but those of the file system.
+ * The model of a file that is open: the value that it describes, else `wanted` or `unlessStored`, else, of a torch file,
+ * the one that its names and shapes suggest (`inference` then says what was assumed); and its weights, strictly.
+ */
+export const loadModel = (
+  opened: TensorFile,
+  options: ReadModelOptions = {}
+): Effect.Effect<LoadedModel, CheckpointError> =>
+  Effect.gen(function* () {
+    const stored = yield* storedDescription(opened.file, opened.metadata)
+    const chosen = yield* chooseModel(opened, stored, options)
+    const arrays = yield* loadLazily(opened.file, opened.tensors.values(), chosen.model.settings)
+    return { ...chosen, arrays }
+  })
+
+/**
+ * Reads a model file that is in memory, safetensors or what torch saved: the model value out of its metadata, and its
+ * weights, strictly. Files without a description are read as `wanted` or `unlessStored`; without these a torch file's
+ * model is inferred, which `inference` tells. Arrays may share memory with `bytes`. `file` names it in errors. Fails with
+ * UnsafePickle, or with a CheckpointError of any reason but those of the file system.
  */
 export const readModelFile = (
   file: string,
   bytes: Uint8Array,
   options: ReadModelOptions = {}
-): Effect.Effect<LoadedModel, CheckpointError> =>
-  Effect.gen(function* () {
-    const opened = yield* readSafetensors(file, bytes)
-    const model = yield* chooseModel(file, yield* storedDescription(file, opened.metadata), options)
-    return { model, arrays: yield* loadStrictly(opened, model.settings) }
-  })
+): Effect.Effect<LoadedModel, CheckpointError | UnsafePickle> =>
+  Effect.flatMap(openTensors(memorySource(file, bytes)), (opened) => loadModel(opened, options))
 
 /**
  * Puts loaded weights on the current backend and hands model and parameters, whose types fit each other, to `use`. The

@@ -6,8 +6,10 @@ import type { CheckpointError } from "./errors.ts"
 import { checkpointError } from "./errors.ts"
 import { readWhole } from "./files.ts"
 import type { LoadedModel, ReadModelOptions } from "./modelFile.ts"
-import { finiteFloats, readModelFile } from "./modelFile.ts"
+import { finiteFloats, loadModel } from "./modelFile.ts"
 import { readSafetensors } from "./safetensors.ts"
+import { openSafetensors } from "./tensorFile.ts"
+import { memorySource } from "./torch/source.ts"
 import type { CheckpointState } from "./state.ts"
 import { decodeState } from "./state.ts"
 
@@ -71,7 +73,8 @@ export const readStepModel = (
 ): Effect.Effect<LoadedModel, CheckpointError> =>
   Effect.flatMap(
     readVerified(fs, path, folder, "model.safetensors", state, maxBytesOf(options)),
-    ({ file, bytes }) => readModelFile(file, bytes, options)
+    ({ file, bytes }) =>
+      Effect.flatMap(openSafetensors(memorySource(file, bytes)), (opened) => loadModel(opened, options))
   )
 
 /** The optimizer's arrays of a checkpoint's folder, checksum verified and all numbers finite. */

@@ -48,12 +48,12 @@ const isTexts = (x: unknown): x is Readonly<Record<string, string>> =>
 
 const shown = (x: unknown): string => String(JSON.stringify(x)).slice(0, 80)
 
-const headerText = (bytes: Uint8Array, fail: Fail): Effect.Effect<string, CheckpointError> =>
+const headerText = (bytes: Uint8Array, numBytes: number, fail: Fail): Effect.Effect<string, CheckpointError> =>
   Effect.suspend(() => {
     if (bytes.length < 8) return fail("8 bytes of header length", `${bytes.length} bytes in all`)
     const length = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true)
     if (length > BigInt(maxHeaderBytes)) return fail(`a header of at most ${maxHeaderBytes} bytes`, `${length}`)
-    if (Number(length) > bytes.length - 8) return fail(`a header of ${length} bytes`, `${bytes.length - 8} bytes`)
+    if (Number(length) > numBytes - 8) return fail(`a header of ${length} bytes`, `${numBytes - 8} bytes`)
     const stored = bytes.subarray(8, 8 + Number(length))
     return Effect.try({
       try: () => new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(stored),
@@ -99,17 +99,22 @@ const entryOf = (name: string, entry: unknown, bodyBytes: number, fail: Fail) =>
  * Reads and checks the header of a safetensors file: length within the cap and the file, valid JSON, no name twice,
  * known dtypes, dtype x shape = bytes, and tensors that fill the body without a gap or an overlap. Only the header is
  * parsed; nothing is allocated in proportion to what it claims. Fails with `malformed`, or `unsupported` for other dtypes.
+ * `numBytes` is the size of the whole file where `bytes` are only its front, header included.
  * Source: the safetensors format.
  */
-export const readHeader = (file: string, bytes: Uint8Array): Effect.Effect<SafetensorsHeader, CheckpointError> =>
+export const readHeader = (
+  file: string,
+  bytes: Uint8Array,
+  numBytes: number = bytes.length
+): Effect.Effect<SafetensorsHeader, CheckpointError> =>
   Effect.gen(function* () {
     const fail = failer(file)
-    const text = yield* headerText(bytes, fail)
+    const text = yield* headerText(bytes, numBytes, fail)
     const { __metadata__: metadata = {}, ...stored } = yield* parse(text, fail)
     if (!isTexts(metadata)) return yield* fail("metadata from text to text", shown(metadata))
     // Not text.length: a header in UTF-8 may have more bytes than characters.
     const bodyStart = 8 + Number(new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true))
-    const bodyBytes = bytes.length - bodyStart
+    const bodyBytes = numBytes - bodyStart
     const entries: Array<TensorEntry> = []
     for (const [name, entry] of Object.entries(stored)) entries.push(yield* entryOf(name, entry, bodyBytes, fail))
     entries.sort((a, b) => a.begin - b.begin || a.end - b.end)

@@ -1,14 +1,15 @@
 import { Context, Effect, FileSystem, Layer, Path } from "effect"
 import type { Arrays } from "./arrays.ts"
-import { CheckpointError, checkpointError } from "./errors.ts"
-import { readError, readWhole } from "./files.ts"
+import { CheckpointError, checkpointError, type UnsafePickle } from "./errors.ts"
+import { readError } from "./files.ts"
 import type { LoadedModel } from "./modelFile.ts"
-import { readModelFile } from "./modelFile.ts"
+import { loadModel } from "./modelFile.ts"
 import type { LoadOptions } from "./readStep.ts"
 import { maxBytesOf, readState, readStepModel, readStepOptimizer, readVerified } from "./readStep.ts"
 import type { StepFolder } from "./runFolder.ts"
 import { listRun } from "./runFolder.ts"
 import type { CheckpointState } from "./state.ts"
+import { openTensorFile } from "./tensorFile.ts"
 import type { CheckpointToSave, SavedCheckpoint } from "./writeStep.ts"
 import { writeStep } from "./writeStep.ts"
 
@@ -35,10 +36,14 @@ export interface CheckpointStoreShape {
    */
   readonly save: (dir: string, checkpoint: CheckpointToSave) => Effect.Effect<SavedCheckpoint, CheckpointError>
   /**
-   * Loads the model of a CHECKPOINT: a `.safetensors` file, a `step-N/` folder, or a run directory (its best, else its
-   * newest). Checksums are verified where there is a state. Never another checkpoint than the one that was asked for.
+   * Loads the model of a CHECKPOINT: a `.safetensors` or `.pt` file, a `step-N/` folder, or a run directory (its best,
+   * else its newest). Checksums are verified where there is a state. Never another checkpoint than the one that was asked
+   * for. `inference` is set where a `.pt` file does not describe its model and none was named.
    */
-  readonly load: (checkpoint: string, options?: LoadOptions) => Effect.Effect<LoadedCheckpoint, CheckpointError>
+  readonly load: (
+    checkpoint: string,
+    options?: LoadOptions
+  ) => Effect.Effect<LoadedCheckpoint, CheckpointError | UnsafePickle>
   /**
    * The newest checkpoint of a run directory that is whole, with its optimizer arrays; `skipped` says what was wrong with
    * newer ones. Undefined where the run has no checkpoint yet. Fails where it has some and none is good, and at once
@@ -129,17 +134,13 @@ const makeStore = (fs: FileSystem.FileSystem, path: Path.Path): CheckpointStoreS
     })
 
   const load = Effect.fn("CheckpointStore.load")(function* (checkpoint: string, options: LoadOptions = {}) {
-    if (/\.(pt|pth|bin|ckpt)$/i.test(checkpoint)) {
-      const [expected, found] = ["a .safetensors file", "a PyTorch file; pt not supported yet"]
-      const advice = "convert to safetensors"
-      return yield* checkpointError({ reason: "unsupported", file: checkpoint, expected, found, advice })
-    }
     const info = yield* fs.stat(checkpoint).pipe(
-      Effect.mapError(readError(checkpoint, "give a .safetensors file, a step-N folder or a run directory"))
+      Effect.mapError(readError(checkpoint, "give a .safetensors or .pt file, a step-N folder or a run directory"))
     )
     if (info.type !== "Directory") {
-      const { bytes } = yield* readWhole(fs, checkpoint, maxBytesOf(options))
-      return { ...(yield* readModelFile(checkpoint, bytes, options)), file: checkpoint, state: null }
+      const opened = openTensorFile(fs, checkpoint, maxBytesOf(options))
+      const loaded = yield* Effect.scoped(Effect.flatMap(opened, (file) => loadModel(file, options)))
+      return { ...loaded, file: checkpoint, state: null }
     }
     const isStep = yield* fs.exists(path.join(checkpoint, "state.json")).pipe(
       Effect.mapError(readError(checkpoint, "check the path and its permissions"))

@@ -3,7 +3,7 @@ import type { Option, Scope } from "effect"
 import { Flag } from "effect/cli"
 import type { Trained } from "../../lib/api/index.ts"
 import type { Backend, UnitError } from "../../lib/backend/index.ts"
-import type { CheckpointError, CheckpointStore, ClipIdentity } from "../../lib/checkpoint/index.ts"
+import type { CheckpointError, CheckpointStore, ClipIdentity, UnsafePickle } from "../../lib/checkpoint/index.ts"
 import { modelFromText } from "../../lib/checkpoint/index.ts"
 import type { Clip } from "../../lib/models/index.ts"
 import { clip, diffClip, diffClipStar, diffClipVision } from "../../lib/models/index.ts"
@@ -44,7 +44,7 @@ export const loadNamed = <A, E, R>(
   use: <P extends Params>(trained: Trained<Clip<P>>) => Effect.Effect<A, E, R>
 ): Effect.Effect<
   A,
-  E | CheckpointError | UnitError | ConfigInvalid | InputError,
+  E | CheckpointError | UnsafePickle | UnitError | ConfigInvalid | InputError,
   R | CheckpointStore | Backend | Scope.Scope | FileSystem.FileSystem
 > =>
   name === undefined ?

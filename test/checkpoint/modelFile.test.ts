@@ -37,7 +37,12 @@ const tensorsOf = (model: AnyClip): ReadonlyArray<TensorToWrite> => {
 const foreign = (tensors: ReadonlyArray<TensorToWrite>): Uint8Array => bytesOf(encodeSafetensors(tensors))
 
 const failure = (bytes: Uint8Array, wanted?: AnyClip) =>
-  Effect.runSync(Effect.flip(readModelFile("file", bytes, wanted === undefined ? {} : { wanted })))
+  Effect.runSync(
+    readModelFile("file", bytes, wanted === undefined ? {} : { wanted }).pipe(
+      Effect.catchTag("UnsafePickle", Effect.die),
+      Effect.flip
+    )
+  )
 
 const tokenTable = [0, 3, 5, 8, 11, 49406, 49407]
 

@@ -3,10 +3,10 @@
  * Nothing here runs.
  */
 import { Effect } from "effect"
-import type { Dataset, ImageLabel, ImageText, LabelledDataset } from "../../lib/api/index.ts"
+import type { CachedEmbeddings, Dataset, ImageLabel, ImageText, LabelledDataset, Trained } from "../../lib/api/index.ts"
 import { retrieval, zeroShot } from "../../lib/eval/index.ts"
 import type { PlainClipParams } from "../../lib/models/index.ts"
-import { clip, diffClip } from "../../lib/models/index.ts"
+import { clip, diffClip, makeClip, makeDiffClip, vit } from "../../lib/models/index.ts"
 import { adamW } from "../../lib/optim/index.ts"
 import { keyOf } from "../../lib/tensor/index.ts"
 import { Pipeline } from "../../pipelines/index.ts"
@@ -41,6 +41,40 @@ export const withoutLabels: unknown = [
   Pipeline.evaluate(zeroShot, pairs),
   // @ts-expect-error retrieval needs captions
   Pipeline.evaluate(retrieval, labelled)
+]
+
+/** Embedding takes a trained model, first or last; the width goes with the embeddings. */
+export const embedded: Effect.Effect<512 | undefined, unknown> = Pipeline.train(diffClip, pairs).pipe(
+  Effect.flatMap(Pipeline.embed({ texts: ["a red heart"] })),
+  Effect.map(({ textEmbed }) => textEmbed?.columns),
+  Effect.scoped,
+  Effect.provide(live())
+)
+
+const narrow = makeDiffClip("narrow", { ...vit("S/16"), embedDim: 256 })
+declare const wide: Trained<typeof diffClip>
+declare const cachedNarrow: Dataset<ImageText> & CachedEmbeddings<256>
+declare const cachedSomehow: Dataset<ImageText> & CachedEmbeddings
+declare const trainedNarrow: Trained<typeof narrow>
+
+export const fittingWidths: unknown = [
+  Pipeline.evaluate(trainedNarrow, retrieval, cachedNarrow),
+  Pipeline.evaluate(retrieval, cachedSomehow)(wide)
+]
+
+export const otherWidths: unknown = [
+  // @ts-expect-error the cached embeddings are 256 wide
+  Pipeline.evaluate(wide, retrieval, cachedNarrow),
+  // @ts-expect-error the cached embeddings are 256 wide
+  Pipeline.evaluate(retrieval, cachedNarrow)(wide),
+  // @ts-expect-error the cached embeddings are 256 wide
+  Effect.succeed(wide).pipe(Effect.flatMap(Pipeline.evaluate(retrieval, cachedNarrow)))
+]
+
+export const oddHeads: unknown = [
+  makeClip("plain", { ...vit("S/16"), vision: { width: 192, layers: 12, numHeads: 3 } }),
+  // @ts-expect-error numHeads must be even
+  makeDiffClip("odd", { ...vit("S/16"), text: { width: 192, layers: 12, numHeads: 3 } })
 ]
 
 export const untrained: unknown = [

@@ -4,9 +4,10 @@ import { type Html, markup } from "./html.ts"
 import { type LineChart, lineChart, type Series, seriesColor, seriesDash } from "./lineChart.ts"
 import type { LogEntry } from "./logEntry.ts"
 import { renderPage } from "./page.ts"
+import { shorten } from "./plainText.ts"
 import { smoothLog } from "./reportCurves.ts"
 import { metricName } from "./reportResults.ts"
-import { section } from "./reportSections.ts"
+import { maxShown, section } from "./reportSections.ts"
 import { capital, metricNames, metricPoints } from "./reportValidation.ts"
 import { statusText, summaryRows } from "./summary.ts"
 
@@ -139,7 +140,9 @@ const differencesSection = (runs: ReadonlyArray<ComparedRun>): Html => {
     rows.length === 1 ? "One field of the configuration." : `${rows.length} fields of the configuration.`,
     markup`<div class="scroll"><table class="compared plain">${header(runs, "field")}<tbody>${
       rows.map(({ path, values }) =>
-        markup`<tr><th scope="row">${path}</th>${values.map((value) => markup`<td>${value ?? "–"}</td>`)}</tr>`
+        markup`<tr><th scope="row">${path}</th>${
+          values.map((value) => markup`<td>${shorten(value ?? "–", maxShown)}</td>`)
+        }</tr>`
       )
     }</tbody></table></div>`
   )

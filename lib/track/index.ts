@@ -49,6 +49,16 @@ export {
 } from "./report.ts"
 export { metricName } from "./reportResults.ts"
 export { type Fact, renderRunReport, type RunReport } from "./runReport.ts"
+export {
+  beginSession,
+  endSession,
+  readSessions,
+  secondsOf,
+  type Session,
+  type SessionBegin,
+  type SessionEnd,
+  statusOf
+} from "./session.ts"
 export { smoothed } from "./smoothed.ts"
 export {
   median,

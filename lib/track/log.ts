@@ -97,7 +97,11 @@ const cutFile = <Entry extends { readonly step: number }>(
     return kept.length
   })
 
-const readLines = <Entry>(
+/**
+ * Every line of a file of one kind. A last line that is torn is passed over; any other that does not parse fails with
+ * LogError, which names it.
+ */
+export const readLines = <Entry>(
   file: string,
   parse: (line: string) => Entry | undefined,
   expected: string
@@ -120,7 +124,8 @@ const readLines = <Entry>(
     return entries
   })
 
-const failing =
+/** Turns a failed access to a log into a LogError: `file` could not be `done`. */
+export const failing =
   (file: string, done: string) =>
   <A, R>(effect: Effect.Effect<A, PlatformError.PlatformError, R>): Effect.Effect<A, LogError, R> =>
     Effect.mapError(effect, (cause) => {

@@ -1,4 +1,5 @@
 import { type Content, type Html, markup } from "./html.ts"
+import { shorten } from "./plainText.ts"
 import type { Attribution, Report } from "./report.ts"
 
 /** A section with its heading and a sentence that says what to see. */
@@ -28,7 +29,7 @@ export const configSection = (config: unknown): Html | undefined => {
     "Configuration",
     "Everything this run was told, defaults included; the same record lies in config.json beside this page.",
     markup`<details><summary>${rows.length} settings</summary><div class="scroll"><table class="settings"><tbody>${
-      rows.map(([path, value]) => markup`<tr><th scope="row">${path}</th><td>${value}</td></tr>`)
+      rows.map(([path, value]) => markup`<tr><th scope="row">${path}</th><td>${shorten(value, maxShown)}</td></tr>`)
     }</tbody></table></div></details>`
   )
 }
@@ -48,6 +49,9 @@ export const attributionsSection = (attributions: ReadonlyArray<Attribution>): H
 /** A link opened by a reader is no request of the page; other schemes stay text. */
 const link = (text: string, url: string | undefined): Content =>
   url !== undefined && /^https?:\/\//i.test(url) ? markup`<a href="${url}" rel="noreferrer">${text}</a>` : text
+
+/** How much of a value a table shows: a table of token ids is longer than all the rest. */
+export const maxShown = 160
 
 /** A record as paths with dots and what stands there; lists of plain values stay one. */
 export const pathsOf = (path: string, value: unknown): ReadonlyArray<readonly [path: string, value: string]> => {

@@ -82,9 +82,9 @@ const bestOf = (validation: ReadonlyArray<ValidationEntry>): RunSummary["best"] 
   return best
 }
 
-/** Time that the logged steps took; a line stands for the steps since the line before it. */
-const secondsInSteps = (log: ReadonlyArray<LogEntry>, pairsPerStep: number): number => {
-  let [seconds, before] = [0, 0]
+/** Time that the logged steps took; a line stands for the steps since the line before it, the first since `begin`. */
+export const secondsInSteps = (log: ReadonlyArray<LogEntry>, pairsPerStep: number, begin: number = 0): number => {
+  let [seconds, before] = [0, begin]
   for (const { step, pairsPerSecond } of log) {
     if (pairsPerSecond > 0) seconds += (step - before) * pairsPerStep / pairsPerSecond
     before = step

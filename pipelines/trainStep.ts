@@ -63,20 +63,27 @@ export const gradientsOf = <P extends TwoTowerParams>(
   }
 }
 
-/** The sum of two trees of gradients. Consumes both, also when it throws. */
-const addGradients = <P extends Params>(a: P, b: P): P => {
-  let sum: P | undefined
+/** The sum of two trees of gradients, leaf by leaf, so that no third tree exists. Consumes both, also when it throws. */
+export const addGradients = <P extends Params>(a: P, b: P): P => {
+  const made: Array<Tensor> = []
+  let isDone = false
   try {
-    tf.tidy(() => {
-      sum = zipParams(a, b, (x, y) => value(ops.raw.addTensors(x.tensor, y.tensor)))
-      for (const { value } of leavesOf(sum)) tf.keep(value.tensor)
+    const sum = zipParams(a, b, (x, y) => {
+      const both = tf.keep(ops.raw.addTensors(x.tensor, y.tensor))
+      made.push(both)
+      x.tensor.dispose()
+      y.tensor.dispose()
+      return value(both)
     })
+    isDone = true
+    return sum
   } finally {
-    disposeParams(a)
-    disposeParams(b)
+    if (!isDone) {
+      for (const tensor of made) tensor.dispose()
+      disposeParams(a)
+      disposeParams(b)
+    }
   }
-  if (sum === undefined) throw new Error("addGradients: the sum was not made")
-  return sum
 }
 
 /**

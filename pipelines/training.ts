@@ -5,26 +5,14 @@ import type { ImageText, Loss, Optimizer, Schedule } from "../lib/api/index.ts"
 import type { BackendShape, UnitError } from "../lib/backend/index.ts"
 import type { Batch } from "../lib/data/index.ts"
 import type { Clip } from "../lib/models/index.ts"
-import type { Key } from "../lib/tensor/index.ts"
 import * as ops from "../lib/ops/index.ts"
-import { globalNorm } from "../lib/optim/index.ts"
-import { keyOf } from "../lib/tensor/index.ts"
+import { clipByGlobalNorm, globalNorm } from "../lib/optim/index.ts"
 import type { LogEntry } from "../lib/track/index.ts"
 import type { TrainConfig } from "./config.ts"
-import type { EncodedBatch } from "./encode.ts"
-import { batchTensors, disposeBatch, encodeTraining, tokenizerOf, trainingTransform } from "./encode.ts"
 import { NonFiniteLoss } from "./errors.ts"
+import { type Held, makeGradients } from "./gradients.ts"
 import type { Position } from "./position.ts"
-import {
-  accumulate,
-  applyUpdate,
-  disposeFigures,
-  disposeStep,
-  gradientsOf,
-  type PassResult,
-  type StepGradients,
-  type TwoTowerParams
-} from "./trainStep.ts"
+import { applyUpdate, disposeFigures, disposeStep, type StepGradients, type TwoTowerParams } from "./trainStep.ts"
 
 /** Everything that a step needs and that does not change while the run lasts. */
 export interface Recipe<P extends TwoTowerParams, S> {
@@ -85,24 +73,10 @@ const selfOf = <P extends TwoTowerParams>(
 
 /** The work of one step on micro-batches that are read, as units with pauses between them for the event loop. */
 export const makeStep = <P extends TwoTowerParams, S>(
-  { model, loss, optimizer, schedule, config, backend, lrScaleOf = () => 1 }: Recipe<P, S>
+  recipe: Recipe<P, S>
 ) => {
-  const isTrained = (path: string): boolean => lrScaleOf(path) !== 0
-  const transform = trainingTransform(model.transform, config.augmentation)
-  const tokenizer = tokenizerOf(model.transform.text)
-  const key: Key = keyOf(config.seed)
-
-  const encode = ({ samples, cursor }: Batch<ImageText>): EncodedBatch =>
-    encodeTraining(transform, tokenizer, key, cursor.epoch, samples)
-
-  const pass = (params: P, encoded: EncodedBatch): PassResult<P> => {
-    const batch = batchTensors(model.transform, encoded)
-    try {
-      return gradientsOf(model, loss, params, batch, config.updateFreq, { isTrained })
-    } finally {
-      disposeBatch(batch)
-    }
-  }
+  const gradients = makeGradients(recipe)
+  const { model, optimizer, schedule, config, backend } = recipe
 
   /**
    * Gradients of all micro-batches, one update, one log entry for `whenDone`. `position` moves only when the whole step
@@ -116,20 +90,11 @@ export const makeStep = <P extends TwoTowerParams, S>(
     whenDone: (entry: LogEntry) => Effect.Effect<void, E>
   ): Effect.Effect<LogEntry, UnitError | NonFiniteLoss | E> =>
     Effect.suspend(() => {
-      let held: StepGradients<P> | undefined
+      const held: Held<P> = { gradients: undefined }
       return Effect.gen(function* () {
         const begin = yield* Clock.currentTimeMillis
-        for (const batch of microBatches) {
-          const encoded = encode(batch)
-          yield* backend.sync(() => {
-            const result = pass(position.params, encoded)
-            const before = held
-            held = undefined // accumulate consumes what was held, also when it throws
-            held = accumulate(before, result)
-          })
-          yield* Effect.yieldNow
-        }
-        const total = held
+        yield* gradients(position.params, microBatches, held)
+        const total = held.gradients
         if (total === undefined) return yield* Effect.die(new RangeError("a step needs at least one micro-batch"))
         const { loss, correct, gradNorm } = yield* figuresOf(backend, total)
         if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
@@ -139,10 +104,11 @@ export const makeStep = <P extends TwoTowerParams, S>(
         const cursor = microBatches.at(-1)?.cursor ?? position.cursor
         const pairs = microBatches.reduce((count, batch) => count + batch.samples.length, 0)
         const update = backend.sync(() => {
-          held = undefined // the update consumes the gradients
+          held.gradients = undefined // the update consumes them
           disposeFigures(total)
           position.isWhole = false
-          const next = applyUpdate(optimizer, total.grads, position.state, position.params, lr, config.logitScaleClamp)
+          const grads = config.gradientClip === null ? total.grads : clip(total.grads, config.gradientClip.maxNorm)
+          const next = applyUpdate(optimizer, grads, position.state, position.params, lr, config.logitScaleClamp)
           next.logitScaleBeforeClamp.dispose()
           position.params = next.params
           position.state = next.state
@@ -173,12 +139,16 @@ export const makeStep = <P extends TwoTowerParams, S>(
       }).pipe(
         Effect.onExit(() =>
           Effect.sync(() => {
-            if (held !== undefined) disposeStep(held)
+            if (held.gradients !== undefined) disposeStep(held.gradients)
           })
         )
       )
     })
 }
+
+/** Gradients whose norm is at most `maxNorm`; consumes those given. */
+const clip = <P extends TwoTowerParams>(grads: P, maxNorm: number): P =>
+  clipByGlobalNorm<P>(maxNorm).update(grads, null, grads)[0]
 
 const notFinite = (step: number, loss: number, gradNorm: number): NonFiniteLoss =>
   new NonFiniteLoss({

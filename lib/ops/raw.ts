@@ -10,6 +10,12 @@ import { sumSquares } from "./adamW.ts"
 export const pack = (scalars: ReadonlyArray<Tensor>): Tensor =>
   scalars.length === 0 ? tf.zeros([0]) : tf.tidy(() => tf.concat(scalars.map((scalar) => tf.reshape(scalar, [1]))))
 
+/** Rows `from` to `from + count - 1` of a matrix [R, E] -> [count, E]. */
+export const rows = (x: Tensor, from: number, count: number): Tensor => tf.slice(x, [from, 0], [count, -1])
+
+/** Matrices [R_i, E] one below the other, [sum of R_i, E]. */
+export const stackRows = (parts: ReadonlyArray<Tensor>): Tensor => tf.concat([...parts], 0)
+
 /** The L2 norm of all numbers of some tensors together, a scalar; 0 for none. */
 export const norm = (tensors: ReadonlyArray<Tensor>): Tensor =>
   tf.tidy(() => tf.sqrt(tf.sum(pack(tensors.map(sumSquares)))))

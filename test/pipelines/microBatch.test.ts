@@ -1,0 +1,129 @@
+import * as tf from "@tensorflow/tfjs-core"
+import { Effect, Exit, Fiber } from "effect"
+import { existsSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { describe, expect, it } from "vitest"
+import { Backend, cpu } from "../../lib/backend/index.ts"
+import { contrastive } from "../../lib/losses/index.ts"
+import { adamW } from "../../lib/optim/index.ts"
+import { keyOf } from "../../lib/tensor/index.ts"
+import { paperRecipe, Pipeline, type TrainConfig, type TrainConfigInput } from "../../pipelines/index.ts"
+import { type Held, makeGradients } from "../../pipelines/gradients.ts"
+import { live } from "../../pipelines/node.ts"
+import { disposeStep } from "../../pipelines/trainStep.ts"
+import { samples, temporary, tinyConfig, tinyData, tinyModel } from "./tiny.ts"
+
+/** Batches of 16 in micro-batches of 6, 6 and 4. */
+const config: TrainConfigInput = { ...tinyConfig, batchSize: 16, updateFreq: 1, microBatch: 6, length: { steps: 12 } }
+
+const run = (dir: string, input: TrainConfigInput = config, begin: "fresh" | "resume" = "fresh") =>
+  Pipeline.train(tinyModel, tinyData, input).pipe(
+    Effect.map(({ step }) => step),
+    Effect.scoped,
+    Effect.provide(live({ dir, begin, progress: "silent" }))
+  )
+
+const filesOf = (dir: string, step = 12): ReadonlyArray<Buffer> =>
+  ["model.safetensors", "optimizer.safetensors"].map((file) =>
+    readFileSync(join(dir, "checkpoints", `step-${step}`, file))
+  )
+
+const logOf = (dir: string): ReadonlyArray<{ readonly loss: number; readonly gradNorm: number }> =>
+  readFileSync(join(dir, "log.jsonl"), "utf8").trim().split("\n").map((line) => JSON.parse(line))
+
+describe("Pipeline.train with microBatch", () => {
+  it("learns what the whole batch learns: the same losses and gradient norms", async () => {
+    const [whole, parts] = [temporary(), temporary()]
+    await Effect.runPromise(run(whole, { ...config, microBatch: 16 }))
+    await Effect.runPromise(run(parts))
+    const [expected, found] = [logOf(whole), logOf(parts)]
+    // The first step differs by rounding alone; later ones by what twelve updates make of it.
+    expect(Math.abs((found[0]?.gradNorm ?? NaN) / (expected[0]?.gradNorm ?? NaN) - 1)).toBeLessThan(1e-6)
+    found.forEach(({ loss }, i) => expect(loss).toBeCloseTo(expected[i]?.loss ?? NaN, 4))
+  })
+
+  it("as large as the batch it is the ordinary step, bit for bit", async () => {
+    const [whole, parts] = [temporary(), temporary()]
+    await Effect.runPromise(run(whole, { ...config, microBatch: null }))
+    await Effect.runPromise(run(parts, { ...config, microBatch: 16 }))
+    expect(filesOf(parts)).toEqual(filesOf(whole))
+  })
+
+  it("interrupted between passes and resumed, it ends with the bits of the uninterrupted run, and leaves no tensor", async () => {
+    const [whole, dir] = [temporary(), temporary()]
+    await Effect.runPromise(run(whole))
+    const before = tf.memory().numTensors
+    await Effect.runPromise(Effect.gen(function* () {
+      const fiber = yield* Effect.forkChild(run(dir))
+      const log = join(dir, "log.jsonl")
+      const lines = (): number => existsSync(log) ? readFileSync(log, "utf8").split("\n").length - 1 : 0
+      while (lines() < 5) yield* Effect.yieldNow
+      yield* Fiber.interrupt(fiber)
+    }))
+    expect(tf.memory().numTensors).toBe(before)
+    await Effect.runPromise(run(dir, config, "resume"))
+    expect(filesOf(dir)).toEqual(filesOf(whole))
+  })
+
+  it("beside updateFreq, or larger than the batch, it is refused", async () => {
+    for (const input of [{ ...config, updateFreq: 2 }, { ...config, microBatch: 17 }]) {
+      const exit = await Effect.runPromiseExit(run(temporary(), input))
+      expect(JSON.stringify(exit)).toContain("ConfigInvalid")
+      expect(JSON.stringify(exit)).toContain("microBatch")
+      expect(Exit.isFailure(exit)).toBe(true)
+    }
+  })
+})
+
+describe("Pipeline.train with gradientClip", () => {
+  it("logs the norm before clipping; a norm that is never reached changes no bit, a small one does", async () => {
+    const [plain, loose, tight] = [temporary(), temporary(), temporary()]
+    const short = { ...tinyConfig, length: { steps: 6 }, schedule: { warmup: { steps: 1 } } }
+    await Effect.runPromise(run(plain, short))
+    await Effect.runPromise(run(loose, { ...short, gradientClip: { maxNorm: 1e6 } }))
+    await Effect.runPromise(run(tight, { ...short, gradientClip: { maxNorm: 0.01 } }))
+    expect(filesOf(loose, 6)).toEqual(filesOf(plain, 6))
+    expect(filesOf(tight, 6)[1]).not.toEqual(filesOf(plain, 6)[1])
+    expect(logOf(tight)[0]?.gradNorm).toBe(logOf(plain)[0]?.gradNorm)
+    expect(logOf(tight)[0]?.gradNorm).toBeGreaterThan(0.01)
+  })
+})
+
+const many = Array.from({ length: 512 }, (_, i) => samples[i % samples.length]).filter((sample) => sample !== undefined)
+
+describe("the engine's peak with microBatch", () => {
+  it("at batch 512 is that at 64, but for the embeddings [B, E] and the logits [B, B] of the loss", async () => {
+    const peaks = await Effect.runPromise(
+      Effect.gen(function* () {
+        const backend = yield* Backend
+        const params = tinyModel.init(keyOf(1))
+        const peakOf = (batchSize: number, microBatch: number) =>
+          Effect.gen(function* () {
+            const settings: TrainConfig = { ...paperRecipe, batchSize, microBatch }
+            const recipe = {
+              model: tinyModel,
+              loss: contrastive.exact,
+              optimizer: adamW<typeof params>(),
+              schedule: () => 1e-3,
+              config: settings,
+              backend
+            }
+            const held: Held<typeof params> = { gradients: undefined }
+            const cursor = { epoch: 0, delivered: batchSize }
+            yield* makeGradients(recipe)(params, [{ samples: many.slice(0, batchSize), cursor }], held)
+            if (held.gradients !== undefined) disposeStep(held.gradients)
+            return (yield* backend.memory).peakBytes // the most so far: sizes are tried from small to large
+          })
+        const small = yield* peakOf(64, 16)
+        const large = yield* peakOf(512, 16)
+        const whole = yield* peakOf(512, 512)
+        return { small, large, whole }
+      }).pipe(Effect.scoped, Effect.provide(cpu()))
+    )
+    const [b, e] = [512, tinyModel.embedDim]
+    // Embeddings, stacked, normalised and their gradients: twelve [B, E]; p, q and what makes them: four [B, B].
+    const ofTheLoss = 4 * (12 * b * e + 4 * b * b)
+    expect(peaks.large - peaks.small).toBeLessThan(ofTheLoss)
+    expect(peaks.whole).toBeGreaterThan(3 * peaks.large)
+  })
+})

@@ -69,3 +69,9 @@ export const integersOf = (dtype: Exclude<Dtype, FloatDtype>, bytes: Uint8Array)
   const view = viewOf(bytes)
   return Float64Array.from({ length: bytes.byteLength / dtypeBytes[dtype] }, (_, i) => readInt[dtype](view, i))
 }
+
+/** Stored 64-bit whole numbers, exactly. */
+export const exactIntegersOf = (bytes: Uint8Array): ReadonlyArray<bigint> => {
+  const view = viewOf(bytes)
+  return Array.from({ length: bytes.byteLength / 8 }, (_, i) => view.getBigInt64(8 * i, true))
+}

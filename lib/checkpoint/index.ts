@@ -2,12 +2,17 @@ export type { Arrays, NamedArray } from "./arrays.ts"
 export { paramsFrom, readArrays } from "./arrays.ts"
 export type { Checksum } from "./checksum.ts"
 export type { Dtype, FloatDtype } from "./dtypes.ts"
+export { exactIntegersOf, floatsOf, integersOf, isFloatDtype } from "./dtypes.ts"
 export type { CheckpointErrorFields, CheckpointErrorReason, UnsafePickleFields } from "./errors.ts"
 export { CheckpointError, UnsafePickle } from "./errors.ts"
+export type { ExportOptions, TorchExtras } from "./exportTorch.ts"
+export { encodeTorch, encodeTorchModel } from "./exportTorch.ts"
 export type { AnyClip, ClipIdentity, ModelDescription } from "./modelConfig.ts"
 export { describeModel, modelFromText, withModel } from "./modelConfig.ts"
+export type { CheckpointPlace } from "./locate.ts"
+export { locateCheckpoint } from "./locate.ts"
 export type { LoadedModel, ReadModelOptions } from "./modelFile.ts"
-export { encodeModel, loadStrictly, readModelFile, withLoaded } from "./modelFile.ts"
+export { byPlainName, encodeModel, loadModel, loadStrictly, readModelFile, withLoaded } from "./modelFile.ts"
 export type { OfficialName } from "./names.ts"
 export { officialNames, withoutModule } from "./names.ts"
 export type { LoadOptions } from "./readStep.ts"
@@ -20,4 +25,25 @@ export { bytesOf, encodeSafetensors, float32Tensor, int32Tensor } from "./safete
 export type { BestCheckpoint, CheckpointState, RunState } from "./state.ts"
 export type { CheckpointStoreShape, LoadedCheckpoint, ResumePoint } from "./store.ts"
 export { CheckpointStore, checkpointStore } from "./store.ts"
+export type { LazyTensor, TensorFile } from "./tensorFile.ts"
+export { openTensorFile, openTensors } from "./tensorFile.ts"
+export type {
+  OfficialOptimizer,
+  ParameterGroup,
+  ParameterState,
+  PickleValue,
+  TorchFile,
+  TorchTensor
+} from "./torch/index.ts"
+export {
+  entryOf,
+  isDict,
+  isNode,
+  isTensor,
+  memorySource,
+  openTorch,
+  optimizerOf,
+  readTensor,
+  stateDictOf
+} from "./torch/index.ts"
 export type { CheckpointToSave, SavedCheckpoint } from "./writeStep.ts"

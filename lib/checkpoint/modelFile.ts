@@ -11,11 +11,12 @@ import { checkSameModel, describeModel, modelFrom, modelMetadata, storedDescript
 import { officialNames, withoutModule } from "./names.ts"
 import type { SafetensorsFile, StoredTensor } from "./safetensors.ts"
 import { toFloat32 } from "./safetensors.ts"
-import type { SafetensorsImage } from "./safetensorsWriter.ts"
+import type { SafetensorsImage, TensorToWrite } from "./safetensorsWriter.ts"
 import { encodeSafetensors, float32Tensor } from "./safetensorsWriter.ts"
 import type { LazyTensor, TensorFile } from "./tensorFile.ts"
 import { openTensors } from "./tensorFile.ts"
 import { memorySource } from "./torch/source.ts"
+import { entryOf } from "./torch/stateDict.ts"
 
 /** A model with its weights off the device, by the paths of its tree and in the tree's own shapes. */
 export interface LoadedModel {
@@ -23,6 +24,8 @@ export interface LoadedModel {
   readonly arrays: Arrays
   /** What was taken for granted about the model, where the file did not describe it and nobody named it: to be shown. */
   readonly inference?: string
+  /** The epochs that a torch file says were finished. */
+  readonly epoch?: number
 }
 
 /** What a model file is read for. */
@@ -34,6 +37,21 @@ export interface ReadModelOptions {
 }
 
 /**
+ * A model's arrays as tensors under their official names, in official order. Throws where one is missing.
+ */
+export const officialTensors = (
+  { name: model, settings }: ClipIdentity,
+  arrays: ReadonlyArray<NamedArray>
+): ReadonlyArray<TensorToWrite> => {
+  const byPath = new Map(arrays.map((array) => [array.path, array.data]))
+  return officialNames(settings).map(({ name, path, shape }) => {
+    const data = byPath.get(path)
+    if (data === undefined) throw new Error(`officialTensors: there is no array for ${path} of ${model}`)
+    return float32Tensor(name, shape, data)
+  })
+}
+
+/**
  * A model file: the weights under their official names in official order, and the model value (name, configuration with
  * lambdaInit, truncation, token table) in the metadata. `library` is the version of the library. Throws where an array of
  * the model is missing or has another size.
@@ -42,15 +60,7 @@ export const encodeModel = (
   model: ClipIdentity,
   arrays: ReadonlyArray<NamedArray>,
   library: string
-): SafetensorsImage => {
-  const byPath = new Map(arrays.map((array) => [array.path, array.data]))
-  const tensors = officialNames(model.settings).map(({ name, path, shape }) => {
-    const data = byPath.get(path)
-    if (data === undefined) throw new Error(`encodeModel: there is no array for ${path} of ${model.name}`)
-    return float32Tensor(name, shape, data)
-  })
-  return encodeSafetensors(tensors, modelMetadata(describeModel(model), library))
-}
+): SafetensorsImage => encodeSafetensors(officialTensors(model, arrays), modelMetadata(describeModel(model), library))
 
 const indexOfNonFinite = (data: Float32Array): number => {
   for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) return i
@@ -180,7 +190,8 @@ export const loadModel = (
     const stored = yield* storedDescription(opened.file, opened.metadata)
     const chosen = yield* chooseModel(opened, stored, options)
     const arrays = yield* loadLazily(opened.file, opened.tensors.values(), chosen.model.settings)
-    return { ...chosen, arrays }
+    const epoch = entryOf(opened.torch?.root, "epoch")
+    return { ...chosen, arrays, ...(typeof epoch === "number" ? { epoch } : {}) }
   })
 
 /**

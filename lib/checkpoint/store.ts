@@ -1,13 +1,11 @@
 import { Context, Effect, FileSystem, Layer, Path } from "effect"
 import type { Arrays } from "./arrays.ts"
 import { CheckpointError, checkpointError, type UnsafePickle } from "./errors.ts"
-import { readError } from "./files.ts"
+import { locateCheckpoint, stepsOf } from "./locate.ts"
 import type { LoadedModel } from "./modelFile.ts"
 import { loadModel } from "./modelFile.ts"
 import type { LoadOptions } from "./readStep.ts"
 import { maxBytesOf, readState, readStepModel, readStepOptimizer, readVerified } from "./readStep.ts"
-import type { StepFolder } from "./runFolder.ts"
-import { listRun } from "./runFolder.ts"
 import type { CheckpointState } from "./state.ts"
 import { openTensorFile } from "./tensorFile.ts"
 import type { CheckpointToSave, SavedCheckpoint } from "./writeStep.ts"
@@ -64,11 +62,6 @@ export class CheckpointStore extends CheckpointStoreBase {}
 const isOfTheRequest = ({ reason }: CheckpointError): boolean => reason === "otherModel" || reason === "tooLarge"
 
 const makeStore = (fs: FileSystem.FileSystem, path: Path.Path): CheckpointStoreShape => {
-  const stepsOf = (dir: string): Effect.Effect<ReadonlyArray<StepFolder>, CheckpointError> =>
-    Effect.map(listRun(fs, path, dir), ({ steps }) => steps).pipe(
-      Effect.mapError(readError(dir, "check the path and its permissions"))
-    )
-
   const loadFolder = (folder: string, options: LoadOptions): Effect.Effect<LoadedCheckpoint, CheckpointError> =>
     Effect.gen(function* () {
       const state = yield* readState(fs, path, folder)
@@ -95,7 +88,7 @@ const makeStore = (fs: FileSystem.FileSystem, path: Path.Path): CheckpointStoreS
 
   const newestVerified = (dir: string): Effect.Effect<string | undefined> =>
     Effect.gen(function* () {
-      for (const { folder } of yield* stepsOf(dir)) if (yield* isGood(folder)) return folder
+      for (const { folder } of yield* stepsOf(fs, path, dir)) if (yield* isGood(folder)) return folder
       return undefined
     }).pipe(Effect.catchTag("CheckpointError", () => Effect.succeed(undefined)))
 
@@ -116,41 +109,17 @@ const makeStore = (fs: FileSystem.FileSystem, path: Path.Path): CheckpointStoreS
     )
   )
 
-  const bestOrNewest = (dir: string): Effect.Effect<string, CheckpointError> =>
-    Effect.gen(function* () {
-      const steps = yield* stepsOf(dir)
-      const newest = steps[0]
-      if (newest === undefined) {
-        const [expected, found] = ["a run directory with checkpoints/step-N/", "no checkpoint"]
-        return yield* checkpointError({ reason: "missing", file: dir, expected, found, advice: "check the path" })
-      }
-      const { best } = yield* readState(fs, path, newest.folder)
-      if (best === null) return newest.folder
-      const folder = steps.find(({ step }) => step === best.step)?.folder
-      if (folder !== undefined) return folder
-      const [expected, found] = [`the best checkpoint, step-${best.step}`, "no such folder"]
-      const advice = `name ${newest.folder}, which is the newest`
-      return yield* checkpointError({ reason: "missing", file: dir, expected, found, advice })
-    })
-
   const load = Effect.fn("CheckpointStore.load")(function* (checkpoint: string, options: LoadOptions = {}) {
-    const info = yield* fs.stat(checkpoint).pipe(
-      Effect.mapError(readError(checkpoint, "give a .safetensors or .pt file, a step-N folder or a run directory"))
-    )
-    if (info.type !== "Directory") {
-      const opened = openTensorFile(fs, checkpoint, maxBytesOf(options))
-      const loaded = yield* Effect.scoped(Effect.flatMap(opened, (file) => loadModel(file, options)))
-      return { ...loaded, file: checkpoint, state: null }
-    }
-    const isStep = yield* fs.exists(path.join(checkpoint, "state.json")).pipe(
-      Effect.mapError(readError(checkpoint, "check the path and its permissions"))
-    )
-    return yield* loadFolder(isStep ? checkpoint : yield* bestOrNewest(checkpoint), options)
+    const place = yield* locateCheckpoint(fs, path, checkpoint)
+    if (place.kind === "step") return yield* loadFolder(place.folder, options)
+    const opened = openTensorFile(fs, checkpoint, maxBytesOf(options))
+    const loaded = yield* Effect.scoped(Effect.flatMap(opened, (file) => loadModel(file, options)))
+    return { ...loaded, file: checkpoint, state: null }
   })
 
   const newestGood = Effect.fn("CheckpointStore.newestGood")(function* (dir: string, options: LoadOptions = {}) {
     const skipped: Array<CheckpointError> = []
-    for (const { folder } of yield* stepsOf(dir)) {
+    for (const { folder } of yield* stepsOf(fs, path, dir)) {
       const point = yield* resumeFolder(folder, options).pipe(
         Effect.catchTag(
           "CheckpointError",
@@ -172,7 +141,7 @@ const makeStore = (fs: FileSystem.FileSystem, path: Path.Path): CheckpointStoreS
 
   const states = Effect.fn("CheckpointStore.states")(function* (dir: string) {
     const found: Array<CheckpointState> = []
-    for (const { folder } of yield* stepsOf(dir)) found.push(yield* readState(fs, path, folder))
+    for (const { folder } of yield* stepsOf(fs, path, dir)) found.push(yield* readState(fs, path, folder))
     return found
   })
 

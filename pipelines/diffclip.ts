@@ -1,7 +1,6 @@
 export type {
   CachedEmbeddings,
   Cursor,
-  Dataset,
   EmbeddingMatrix,
   Encoders,
   Evaluation,
@@ -18,7 +17,19 @@ export type {
 } from "../lib/api/index.ts"
 export type { UnitError } from "../lib/backend/index.ts"
 export { Backend } from "../lib/backend/index.ts"
-export { cc12m, cc3m, fromArray, labelled, openWebdataset, webdataset } from "../lib/data/index.ts"
+export {
+  captionTable,
+  cc12m,
+  cc3m,
+  Dataset,
+  fromArray,
+  imageFolder,
+  labelled,
+  labelledFolder,
+  openWebdataset,
+  packDataset,
+  webdataset
+} from "../lib/data/index.ts"
 export { makeRetrieval, makeZeroShot, retrieval, zeroShot } from "../lib/eval/index.ts"
 export { contrastive } from "../lib/losses/index.ts"
 export {

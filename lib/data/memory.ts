@@ -18,12 +18,17 @@ import { windowsOf } from "./source.ts"
 export const fromArray = <S extends { readonly key: string }>(
   name: string,
   samples: ReadonlyArray<S>
-): StoredDataset<S, never, never, never> => {
+): StoredDataset<S, never, never, never> & { readonly numSamples: number } => {
   const slots = samples.map((sample) => ({ key: sample.key, decode: Effect.succeed(sample) }))
   const source = {
     name,
     shards: Effect.succeed([{ path: name, numSamples: samples.length }]),
     read: () => Stream.fromArray(slots)
   }
-  return windowsOf(source, { concurrency: 1, onBadSample: { policy: "fail" } }, samples.length)
+  const dataset = windowsOf<S, never, never, never>(
+    source,
+    { concurrency: 1, onBadSample: { policy: "fail" } },
+    samples.length
+  )
+  return { ...dataset, numSamples: samples.length }
 }

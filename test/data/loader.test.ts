@@ -3,7 +3,7 @@ import { Effect, Exit, Fiber, FileSystem, Stream } from "effect"
 import fc from "fast-check"
 import { describe, expect, it as test } from "vitest"
 import type { Cursor, Dataset, EpochPlan } from "../../lib/api/index.ts"
-import { batches, fromArray, mapSamples, webdataset, windowsOf, writeShards } from "../../lib/data/index.ts"
+import { batches, Dataset as DatasetOf, fromArray, webdataset, windowsOf, writeShards } from "../../lib/data/index.ts"
 import type { BatchOptions } from "../../lib/data/index.ts"
 import { directory, samplesOf, sequential, services, shuffled, start } from "./files.ts"
 
@@ -144,7 +144,7 @@ describe("batches", () => {
   })
 
   test("mapped samples keep their order and places", async () => {
-    const shout = mapSamples(fromArray("ten", itemsOf(10)), ({ key }) => ({ key: `${key}!` }))
+    const shout = DatasetOf.map(fromArray("ten", itemsOf(10)), ({ key }) => ({ key: `${key}!` }))
     const out = await Effect.runPromise(collect(shout, sequential(4), start, { batchSize: 5, epochs: 1 }))
     expect(out[1]?.keys).toEqual(["5!", "6!", "7!", "8!", "9!"])
     expect(shout.numSamples).toBe(10)

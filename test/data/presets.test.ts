@@ -26,4 +26,13 @@ layer(services)("presets", (it) => {
         expect(error.message).toContain("--resize_mode keep_ratio --image_size 224")
       }
     }))
+
+  it.effect("are read from where the program says, too", () =>
+    Effect.gen(function* () {
+      const dir = yield* directory
+      yield* writeShards(dir, samplesOf(3))
+      const here = cc12m.at(dir, { numSamples: 3 })
+      expect([here.name, here.numSamples, cc12m.at(dir).numSamples]).toEqual(["cc12m", 3, 7_900_000])
+      expect((yield* windowKeys(here, sequential(9), start)).flat()).toHaveLength(3)
+    }))
 })

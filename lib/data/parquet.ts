@@ -1,0 +1,139 @@
+import { Effect, FileSystem } from "effect"
+import type { AsyncBuffer, FileMetaData } from "hyparquet"
+import type { ColumnNames, Columns } from "./columns.ts"
+import { columnsMissing, fromHeader } from "./columns.ts"
+import { TableError } from "./errors.ts"
+import { ParquetCodecs } from "./parquetCodecs.ts"
+import type { ParquetCodecTable } from "./parquetCodecs.ts"
+import { shown } from "./shown.ts"
+import type { TableBytes } from "./tableBytes.ts"
+import { bytesInMemory, tableFileError } from "./tableBytes.ts"
+
+const ALWAYS = ["UNCOMPRESSED", "SNAPPY"]
+/** Rows cannot be more than this many times the bytes of the file: what says so is damaged. */
+const MAX_ROWS_PER_BYTE = 10_000
+
+const damaged = (file: string, detail: string): TableError =>
+  new TableError({
+    file,
+    reason: "format",
+    message: `expected ${shown(file)} to be a Parquet file, got ${shown(detail)}: fetch or write it again`
+  })
+
+const detailOf = (error: unknown): string => error instanceof Error ? error.message : String(error)
+
+/** A value as JSON for the row readers: texts and lists of texts as they are, anything else as what it is no text of. */
+const jsonOf = (value: unknown): unknown => {
+  if (value === null || value === undefined) return null
+  if (typeof value === "string" || typeof value === "boolean") return value
+  if (typeof value === "number" || typeof value === "bigint") return Number(value)
+  return Array.isArray(value) ? value.map(jsonOf) : {}
+}
+
+/** The file for hyparquet: parts of it on demand, never more than it has. */
+const openBuffer = (file: string) =>
+  Effect.gen(function* () {
+    const fs = yield* FileSystem.FileSystem
+    const run = Effect.runPromiseWith(yield* Effect.context())
+    const byteLength = Number((yield* fs.stat(file)).size)
+    const open = yield* fs.open(file, { flag: "r" })
+    const slice = async (start: number, end = byteLength): Promise<ArrayBuffer> => {
+      const length = Math.min(end, byteLength) - start
+      if (!(start >= 0 && length >= 0)) throw new RangeError(`bytes ${start} to ${end} of ${byteLength}`)
+      const out = new Uint8Array(length)
+      for (let at = 0; at < length;) {
+        const read = Number(await run(open.read(out.subarray(at), { position: BigInt(start + at) })))
+        if (read === 0) throw new RangeError(`the end of the file at byte ${start + at}`)
+        at += read
+      }
+      return out.buffer
+    }
+    const buffer: AsyncBuffer = { byteLength, slice }
+    return buffer
+  }).pipe(Effect.mapError(tableFileError(file)))
+
+/** The compressions of the columns that nothing here unpacks. */
+const unknownCodecs = (metadata: FileMetaData, names: ReadonlyArray<string>, codecs: ParquetCodecTable) => {
+  const used = metadata.row_groups.flatMap(({ columns }) =>
+    columns.flatMap(({ meta_data }) =>
+      meta_data !== undefined && names.includes(meta_data.path_in_schema[0] ?? "") ? [String(meta_data.codec)] : []
+    )
+  )
+  return [...new Set(used)].filter((codec) => !ALWAYS.includes(codec) && !Object.hasOwn(codecs, codec))
+}
+
+const namesOf = ({ image, captions }: Columns): ReadonlyArray<string> => [
+  image.name,
+  ...captions.map(({ name }) => name)
+]
+
+/**
+ * The columns for pictures and captions of a Parquet file as lines of JSON in memory, each row once and nothing else: it
+ * has no rows to read by ranges. Row groups are unpacked one after the other. Loads hyparquet when it is first called.
+ * Fails with TableError: `missing`, `io`, `format`, `columns`, `codec`, `tooLong`.
+ */
+export const bytesOfParquet = (
+  file: string,
+  columnNames: ColumnNames,
+  maxBytes: number
+): Effect.Effect<TableBytes, TableError, FileSystem.FileSystem> =>
+  Effect.scoped(Effect.gen(function* () {
+    const codecs = yield* ParquetCodecs
+    const buffer = yield* openBuffer(file)
+    const attempt = <A>(make: () => Promise<A>) =>
+      Effect.tryPromise({ try: make, catch: (error) => damaged(file, detailOf(error)) })
+    const { parquetMetadataAsync, parquetRead, parquetSchema } = yield* Effect.promise(() => import("hyparquet"))
+    const metadata = yield* attempt(() => parquetMetadataAsync(buffer))
+    const header = yield* attempt(() =>
+      Promise.resolve(metadata).then((known) => parquetSchema(known).children.map(({ element }) => element.name))
+    )
+    const columns = fromHeader(header, columnNames)
+    if (columns === undefined) {
+      const message = `${shown(file)}: ${columnsMissing(header, columnNames)}`
+      return yield* new TableError({ file, reason: "columns", message })
+    }
+    const names = namesOf(columns)
+    const [codec] = unknownCodecs(metadata, names, codecs)
+    if (codec !== undefined) {
+      const message = `expected ${shown(file)} packed with ${[...ALWAYS, ...Object.keys(codecs)].join(", ")}, got ` +
+        `${shown(codec)}: write it again with one of them`
+      return yield* new TableError({ file, reason: "codec", message })
+    }
+    const pieces: Array<Uint8Array> = []
+    let [total, rowStart] = [0, 0]
+    for (const group of metadata.row_groups) {
+      const numRows = Number(group.num_rows)
+      if (!(numRows >= 0 && numRows <= buffer.byteLength * MAX_ROWS_PER_BYTE)) {
+        return yield* damaged(file, `a group of ${numRows} rows`)
+      }
+      const rows = yield* attempt(async () => {
+        const read: Array<Readonly<Record<string, unknown>>> = []
+        await parquetRead({
+          file: buffer,
+          metadata,
+          columns: [...new Set(names)],
+          rowFormat: "object",
+          rowStart,
+          rowEnd: rowStart + numRows,
+          compressors: codecs,
+          onComplete: (found) => {
+            for (const row of found) read.push(row)
+          }
+        })
+        return read
+      })
+      const text = rows.map((row) =>
+        `${JSON.stringify(Object.fromEntries(names.map((name) => [name, jsonOf(row[name])])))}\n`
+      ).join("")
+      const piece = new TextEncoder().encode(text)
+      total += piece.length
+      rowStart += numRows
+      if (total > maxBytes) {
+        const message = `expected at most ${maxBytes} bytes of paths and captions in ${shown(file)}, got more: write ` +
+          "them as TSV, which is read by ranges, or raise maxTableBytes"
+        return yield* new TableError({ file, reason: "tooLong", message })
+      }
+      pieces.push(piece)
+    }
+    return bytesInMemory(pieces)
+  }))

@@ -1,13 +1,15 @@
 import { Cause, Clock, Effect, Exit, FileSystem, Path } from "effect"
+import type { CheckpointStoreShape } from "../lib/checkpoint/index.ts"
 import {
   beginSession,
   endSession,
   type LogEntry,
   type LogError,
   Progress,
+  type ProgressShape,
   type SessionEnd
 } from "../lib/track/index.ts"
-import { recordSkipped, recordStep } from "./metrics.ts"
+import { recordSkipped, recordStep, recordValidation } from "./metrics.ts"
 import { writeReport } from "./report.ts"
 import { CommandLine } from "./reportCommand.ts"
 import { version } from "./version.ts"
@@ -30,8 +32,10 @@ export interface Tracked {
 export interface Tracker {
   /** Tells of a step that is done. */
   readonly step: (entry: LogEntry) => Effect.Effect<void>
-  /** Tells that the state after `step` lies in a folder. */
-  readonly saved: (step: number, folder: string) => Effect.Effect<void>
+  /** The caller's progress, with what validations found counted among the metrics. */
+  readonly progress: ProgressShape
+  /** A store that tells of each checkpoint that it has saved. */
+  readonly telling: (store: CheckpointStoreShape) => CheckpointStoreShape
   /**
    * Ends the session: writes `report.html` and shows the summary. It never fails, so that it never takes the place of how
    * training ended; a page that cannot be written is a note.
@@ -84,7 +88,14 @@ export const openTracker = (
           if (skipped > numSkipped) yield* recordSkipped(skipped - numSkipped)
           numSkipped = skipped
         }),
-      saved: progress.saved,
+      progress: {
+        ...progress,
+        validated: (entry) => Effect.andThen(progress.validated(entry), recordValidation(entry))
+      },
+      telling: (store) => ({
+        ...store,
+        save: (dir, run) => Effect.tap(store.save(dir, run), ({ folder }) => progress.saved(run.state.step, folder))
+      }),
       end: (exit) => end(Exit.isSuccess(exit) ? "finished" : Cause.hasInterruptsOnly(exit.cause) ? "stopped" : "failed")
     }
   })

@@ -65,10 +65,11 @@ export const finalRows = (runs: ReadonlyArray<ComparedRun>): ReadonlyArray<Compa
     row(runs, "accuracy within the batch at the last step", ({ log }) => log.at(-1)?.accuracy, formatPercent, points),
     row(runs, `accuracy at step ${formatNumber(commonStep)}, smoothed`, at("accuracy", byStep), formatPercent, points),
     ...metrics.flatMap((name) => {
-      const values = ({ validation }: ComparedRun) => metricPoints(validation, name).map(([, y]) => y)
+      const last = ({ validation }: ComparedRun) => metricPoints(validation, name).at(-1)?.[1]
+      const best = ({ summary }: ComparedRun) => summary.best?.metric === name ? summary.best.value : undefined
       return [
-        row(runs, `${metricName(name)}, last`, (run) => values(run).at(-1), formatPercent, points),
-        row(runs, `${metricName(name)}, best`, (run) => greatest(values(run)), formatPercent, points)
+        row(runs, `${metricName(name)}, last`, last, formatPercent, points),
+        row(runs, `${metricName(name)}, best`, best, formatPercent, points)
       ]
     }),
     row(runs, "pairs per second, median", ({ summary }) => summary.pairsPerSecond, (x) => formatNumber(x, 3)),
@@ -101,9 +102,6 @@ const row = (
     })
   }
 }
-
-const greatest = (values: ReadonlyArray<number>): number | undefined =>
-  values.reduce<number | undefined>((most, value) => (most === undefined || value > most ? value : most), undefined)
 
 /** Names for runs by their directories, with a number behind those that come twice. */
 export const uniqueNames = (names: ReadonlyArray<string>): ReadonlyArray<string> => {

@@ -66,7 +66,9 @@ const lede = ({ summary, facts }: RunReport): string => {
   const told = (name: string): string | undefined => facts.find((fact) => fact.name === name)?.value
   const what = [told("model"), told("data set")].filter((value) => value !== undefined).join(" on ")
   const how = status === "finished" ?
-    `finished all ${formatNumber(totalSteps)} steps` :
+    step < totalSteps ?
+      `finished early, after ${formatNumber(step)} of ${formatNumber(totalSteps)} steps` :
+      `finished all ${formatNumber(totalSteps)} steps` :
     `${statusText(status)} at step ${formatNumber(step)} of ${formatNumber(totalSteps)}`
   return `${what === "" ? "This run" : what}: ${how}.`
 }

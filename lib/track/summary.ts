@@ -69,17 +69,14 @@ export const summarize = (
   }
 }
 
-/** The entry with the greatest value of the metric that decides, the first of equals. */
+/** The last entry that was better than all before it. */
 const bestOf = (validation: ReadonlyArray<ValidationEntry>): RunSummary["best"] => {
-  let best: RunSummary["best"]
-  const metric = validation.at(-1)?.metric
-  for (const entry of validation) {
-    const value = metric === undefined ? undefined : entry.validation[metric]
-    if (metric === undefined || value === undefined || !(value > (best?.value ?? -Infinity))) continue
-    const chance = entry.chance[metric]
-    best = { metric, value, step: entry.step, ...(chance === undefined ? {} : { chance }) }
-  }
-  return best
+  const entry = validation.findLast(({ isBest }) => isBest)
+  const value = entry?.validation[entry.metric]
+  if (entry === undefined || value === undefined) return undefined
+  const { metric, step } = entry
+  const chance = entry.chance[metric]
+  return { metric, value, step, ...(chance === undefined ? {} : { chance }) }
 }
 
 /** Time that the logged steps took; a line stands for the steps since the line before it, the first since `begin`. */

@@ -2,7 +2,7 @@ import { NodeServices } from "@effect/platform-node"
 import { Effect, Layer } from "effect"
 import type { FileSystem, Path } from "effect"
 import process from "node:process"
-import type { Backend, BackendError, CanaryFailed } from "../lib/backend/index.ts"
+import type { Backend, OpenError } from "../lib/backend/index.ts"
 import { auto, type BackendName, byName } from "../lib/backend/index.ts"
 import { type CheckpointStore, checkpointStore } from "../lib/checkpoint/index.ts"
 import type { ImageDecoder } from "../lib/image/index.ts"
@@ -11,8 +11,8 @@ import { type Progress, progressLayer, silentProgress } from "../lib/track/index
 import { parquetCodecs } from "./parquetCodecs.ts"
 import { type Run, runIn } from "./run.ts"
 
-export type { BackendName, CpuOptions } from "../lib/backend/index.ts"
-export { auto, byName, cpu } from "../lib/backend/index.ts"
+export type { BackendName, CpuOptions, WebgpuOptions } from "../lib/backend/index.ts"
+export { auto, byName, cpu, webgpu } from "../lib/backend/index.ts"
 export { ImageError } from "../lib/image/index.ts"
 export { decodeOnWhite, encodePng, renderSvg, sharpDecoder } from "../lib/image/sharp.ts"
 
@@ -28,6 +28,8 @@ export interface LiveOptions {
   readonly progress?: "text" | "json" | "silent"
   /** Threads of the CPU engine. */
   readonly threads?: number
+  /** What to do when `webgpu` finds a program on the CPU as its only adapter. Default `refuse`; `auto` never takes one. */
+  readonly softwareAdapter?: "refuse" | "allow"
 }
 
 /** All services that the pipelines need, on Node, Bun and Deno. */
@@ -70,9 +72,10 @@ export const progressOnStderr = (format: "text" | "json" | "silent"): Layer.Laye
  * ```
  */
 export const live = (
-  { dir = "runs/default", begin = "fresh", backend = "auto", progress = "text", threads }: LiveOptions = {}
-): Layer.Layer<LiveServices, BackendError | CanaryFailed> => {
-  const options = threads === undefined ? {} : { threads }
+  { dir = "runs/default", begin = "fresh", backend = "auto", progress = "text", threads, softwareAdapter = "refuse" }:
+    LiveOptions = {}
+): Layer.Layer<LiveServices, OpenError> => {
+  const options = threads === undefined ? { softwareAdapter } : { softwareAdapter, threads }
   return Layer.mergeAll(
     backend === "auto" && threads === undefined ? auto : byName(backend, options),
     progressOnStderr(progress),

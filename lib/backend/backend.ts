@@ -3,9 +3,10 @@ import type { Tensor } from "@tensorflow/tfjs-core"
 import { Context, Effect } from "effect"
 import { KernelFailed, OutOfMemory } from "./cpu/errors.ts"
 import { BackendError } from "./errors.ts"
+import { DeviceLost } from "./webgpu/errors.ts"
 
 /** Why a synchronous unit of tensor work did not end; other throws are defects (a ShapeError is the caller's mistake). */
-export type UnitError = BackendError | OutOfMemory | KernelFailed
+export type UnitError = BackendError | DeviceLost | OutOfMemory | KernelFailed
 
 /** What an engine holds: bytes of tensors now and at most so far, and how many tensors there are. */
 export interface BackendMemory {
@@ -40,35 +41,40 @@ const BackendBase: Context.ServiceClass<Backend, "diffclip/Backend", BackendShap
   BackendShape
 >()("diffclip/Backend")
 
-/** The service that decides on which engine the tensors live. Layers: `cpu`, `auto`. */
+/** The service that decides on which engine the tensors live. Layers: `cpu`, `webgpu`, `auto`. */
 export class Backend extends BackendBase {}
 
 const isUnitError = (error: unknown): error is UnitError =>
-  error instanceof BackendError || error instanceof OutOfMemory || error instanceof KernelFailed
+  error instanceof BackendError || error instanceof DeviceLost || error instanceof OutOfMemory ||
+  error instanceof KernelFailed
 
-/** `read` for an engine whose numbers lie in memory of the host. */
+/**
+ * Runs a unit now on the engine that tfjs knows as `tfName`, and says how it ended. Fails with BackendError once the
+ * engine is closed. Never throws.
+ */
+export const attempt = <A>(tfName: string, unit: () => A): Effect.Effect<A, UnitError> => {
+  // tf.setBackend would answer with a promise that rejects, which nobody here can wait for.
+  if (tf.findBackend(tfName) === null) {
+    return Effect.fail(
+      new BackendError({
+        backend: tfName,
+        reason: "failed",
+        message: `backend ${tfName}: expected an open engine, but it was closed and its tensors are freed. Keep the ` +
+          "scope of the Backend layer open until the last unit of work is done"
+      })
+    )
+  }
+  try {
+    if (tf.getBackend() !== tfName) tf.setBackend(tfName)
+    return Effect.succeed(unit())
+  } catch (error) {
+    return isUnitError(error) ? Effect.fail(error) : Effect.die(error)
+  }
+}
+
+/** `sync` for an engine that is registered with tfjs under `tfName` and whose numbers lie in memory of the host. */
+export const syncOn = (tfName: string): BackendShape["sync"] => (unit) => Effect.suspend(() => attempt(tfName, unit))
+
+/** `read` for such an engine. */
 export const readOn = (sync: BackendShape["sync"]): BackendShape["read"] => (tensor) =>
   sync(() => Float32Array.from(tensor.dataSync()))
-
-/** `sync` for an engine that is registered with tfjs under `tfName`; fails with BackendError once it is closed. */
-export const syncOn = (tfName: string): BackendShape["sync"] => (unit) =>
-  Effect.suspend(() => {
-    // tf.setBackend would answer with a promise that rejects, which nobody here can wait for.
-    if (tf.findBackend(tfName) === null) {
-      return Effect.fail(
-        new BackendError({
-          backend: tfName,
-          reason: "failed",
-          message:
-            `backend ${tfName}: expected an open engine, but it was closed and its tensors are freed. Keep the ` +
-            "scope of the Backend layer open until the last unit of work is done"
-        })
-      )
-    }
-    try {
-      if (tf.getBackend() !== tfName) tf.setBackend(tfName)
-      return Effect.succeed(unit())
-    } catch (error) {
-      return isUnitError(error) ? Effect.fail(error) : Effect.die(error)
-    }
-  })

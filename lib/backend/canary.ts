@@ -4,6 +4,7 @@ import { Effect } from "effect"
 import * as ops from "../ops/index.ts"
 import type { Value } from "../tensor/index.ts"
 import { fold, keyOf, normal, sizeOf, value, vjp } from "../tensor/index.ts"
+import { type BackendShape, readOn, syncOn, type UnitError } from "./backend.ts"
 import { CanaryFailed } from "./errors.ts"
 
 /** Shapes of normal inputs by name. */
@@ -102,7 +103,13 @@ const canaries: ReadonlyArray<Canary | PlainCanary> = [
       })
     })
   },
-  { kernel: "sumSquares", inputs: { x: [5, 7] }, outputs: (p) => ({ y: ops.sumSquares(of(p, "x")) }) }
+  { kernel: "sumSquares", inputs: { x: [5, 7] }, outputs: (p) => ({ y: ops.sumSquares(of(p, "x")) }) },
+  {
+    kernel: "mask",
+    inputs: { x: [3] },
+    // Masks are large negative numbers: exp must make 0 of them and not a NaN; a NaN must stay one, to be noticed.
+    outputs: (p) => ({ y: tf.exp(tf.sub(tf.mul(of(p, "x"), 0), tf.tensor1d([1e30, 1e4, 0]))) })
+  }
 ]
 
 /** Relative to max(1, largest expected number): a float32 summation order costs some 1e-6 at these sizes. */
@@ -116,19 +123,12 @@ const normalInputs = (inputs: Inputs): Readonly<Record<string, Tensor>> =>
     ])
   )
 
-/** The numbers of each output, read inside of a scope. */
-type Measured = ReadonlyArray<readonly [string, Float32Array]>
+/** Tensors that outlive the unit that made them, by the name of the output. */
+type Outputs = ReadonlyArray<readonly [output: string, tensor: Tensor]>
 
-const read = (tensor: Tensor): Float32Array => Float32Array.from(tensor.dataSync())
+const runPlain = ({ inputs, outputs }: PlainCanary): Outputs => Object.entries(outputs(normalInputs(inputs)))
 
-const measurePlain = ({ inputs, outputs }: PlainCanary): Measured => {
-  const found = outputs(normalInputs(inputs))
-  const measured = Object.entries(found).map(([name, tensor]): readonly [string, Float32Array] => [name, read(tensor)])
-  for (const tensor of Object.values(found)) tensor.dispose() // the optimizer keeps its results from every scope
-  return measured
-}
-
-const measureGradients = ({ inputs, program }: Canary): Measured => {
+const runGradients = ({ inputs, program }: Canary): Outputs => {
   const params = Object.fromEntries(
     Object.entries(normalInputs(inputs)).map(([name, tensor]) => [name, value(tensor)])
   )
@@ -136,21 +136,49 @@ const measureGradients = ({ inputs, program }: Canary): Measured => {
   const { tensor } = outputs.out
   const seed = tf.tensor(normal(fold(KEY, "seed"), tensor.size, 1), tensor.shape, "float32")
   const grads = pullback({ out: seed })
-  const measured: Array<readonly [string, Float32Array]> = [["out", read(tensor)]]
-  for (const [name, grad] of Object.entries(grads)) measured.push([`d${name}`, read(grad.tensor)])
-  for (const kept of [tensor, ...Object.values(grads).map((grad) => grad.tensor)]) kept.dispose()
-  return measured
+  return [["out", tensor], ...Object.entries(grads).map(([name, grad]) => [`d${name}`, grad.tensor] as const)]
 }
 
-const measure = (canary: Canary | PlainCanary): Measured => {
-  let measured: Measured = []
+/** One synchronous unit. */
+const runCanary = (canary: Canary | PlainCanary): Outputs => {
+  let outputs: Outputs = []
   tf.tidy(() => {
-    measured = "program" in canary ? measureGradients(canary) : measurePlain(canary)
+    outputs = "program" in canary ? runGradients(canary) : runPlain(canary)
+    for (const [, tensor] of outputs) tf.keep(tensor)
   })
-  return measured
+  return outputs
 }
 
+/** The numbers of each output. */
+type Measured = ReadonlyArray<readonly [output: string, numbers: Float32Array]>
+
+/** An engine under its name in tfjs. */
+export interface CanaryEngine extends Pick<BackendShape, "sync" | "read"> {
+  readonly name: string
+}
+
+const measure = (engine: CanaryEngine, canary: Canary | PlainCanary): Effect.Effect<Measured, UnitError> =>
+  Effect.acquireUseRelease(
+    engine.sync(() => runCanary(canary)),
+    (outputs) =>
+      Effect.forEach(
+        outputs,
+        ([output, tensor]) => Effect.map(engine.read(tensor), (numbers) => [output, numbers] as const),
+        { concurrency: "unbounded" }
+      ),
+    (outputs) =>
+      Effect.sync(() => {
+        for (const [, tensor] of outputs) tensor.dispose()
+      })
+  )
+
+/**
+ * The distance relative to max(1, largest expected number); infinite where all numbers are 0 that should not be, since
+ * that is how a GPU answers to what it did not do.
+ */
 const errorOf = (found: Float32Array, expected: Float32Array): number => {
+  if (found.length !== expected.length) return Number.NaN
+  if (found.every((number) => number === 0) && expected.some((number) => number !== 0)) return Infinity
   let distance = 0
   let size = 1
   expected.forEach((number, i) => {
@@ -160,33 +188,32 @@ const errorOf = (found: Float32Array, expected: Float32Array): number => {
   return distance / size
 }
 
+const referenceSync = syncOn("cpu")
+/** Stock tfjs on the CPU: the definitions of all operations run there, in float32. */
+const reference: CanaryEngine = { name: "cpu", sync: referenceSync, read: readOn(referenceSync) }
+
 /**
- * Runs each kernel of `kernels`, so each fused operation forward and backward, on an engine and on stock tfjs (where the definitions run), and
- * refuses the engine where the numbers differ. Both must be registered. Leaves the engine in use.
+ * Runs each kernel of `kernels`, so each fused operation forward and backward, on an engine and on stock tfjs (where the
+ * definitions run), and refuses the engine where the numbers differ. Both must be registered. Leaves the engine in use.
  */
-export const checkCanaries = (tfName: string, reference: string): Effect.Effect<number, CanaryFailed> =>
-  Effect.suspend(() => {
+export const checkCanaries = (engine: CanaryEngine): Effect.Effect<number, CanaryFailed | UnitError> =>
+  Effect.gen(function* () {
     for (const canary of canaries) {
-      tf.setBackend(reference)
-      const expected = new Map(measure(canary))
-      tf.setBackend(tfName)
-      for (const [output, found] of measure(canary)) {
+      const expected = new Map(yield* measure(reference, canary))
+      for (const [output, found] of yield* measure(engine, canary)) {
         const error = errorOf(found, expected.get(output) ?? new Float32Array())
-        if (!(error <= LIMIT)) {
-          const { kernel } = canary
-          return Effect.fail(
-            new CanaryFailed({
-              backend: tfName,
-              kernel,
-              output,
-              error,
-              limit: LIMIT,
-              message: `${tfName}: ${kernel} gives a wrong ${output} (error ${error}, limit ${LIMIT}); ` +
-                "the engine is refused. Please report it with the output of `diffclip doctor`"
-            })
-          )
-        }
+        if (error <= LIMIT) continue
+        const { kernel } = canary
+        return yield* new CanaryFailed({
+          backend: engine.name,
+          kernel,
+          output,
+          error,
+          limit: LIMIT,
+          message: `${engine.name}: ${kernel} gives a wrong ${output} (error ${error}, limit ${LIMIT}); ` +
+            "the engine is refused. Please report it with the output of `diffclip doctor`"
+        })
       }
     }
-    return Effect.succeed(canaries.length)
+    return canaries.length
   })

@@ -1,5 +1,5 @@
 export type { BackendMemory, BackendShape, UnitError } from "./backend.ts"
 export { Backend } from "./backend.ts"
-export { BackendError, CanaryFailed, KernelFailed, OutOfMemory } from "./errors.ts"
-export type { BackendName, CpuOptions } from "./layers.ts"
-export { auto, backendNames, byName, cpu } from "./layers.ts"
+export { BackendError, CanaryFailed, DeviceLost, KernelFailed, OutOfMemory } from "./errors.ts"
+export type { BackendName, CpuOptions, OpenError, WebgpuOptions } from "./layers.ts"
+export { auto, backendNames, byName, cpu, describeAdapter, webgpu } from "./layers.ts"

@@ -1,9 +1,10 @@
 import * as tf from "@tensorflow/tfjs-core"
-import { Effect, Layer } from "effect"
-import { Backend, readOn, syncOn } from "./backend.ts"
+import { Effect, Layer, type Scope } from "effect"
+import { Backend, type BackendShape, readOn, syncOn, type UnitError } from "./backend.ts"
 import { checkCanaries } from "./canary.ts"
 import { registerCpu } from "./cpu/register.ts"
 import { BackendError, type CanaryFailed } from "./errors.ts"
+import type { FoundAdapter } from "./webgpu/adapter.ts"
 
 /** Settings of the CPU engine. */
 export interface CpuOptions {
@@ -11,75 +12,150 @@ export interface CpuOptions {
   readonly threads?: number
 }
 
-const open = (options: CpuOptions, why: string): Layer.Layer<Backend, BackendError | CanaryFailed> =>
-  Layer.effect(
-    Backend,
-    Effect.gen(function* () {
-      const engine = yield* Effect.acquireRelease(
-        Effect.tryPromise({
-          try: () => registerCpu(options),
-          catch: (cause) =>
-            new BackendError({
-              backend: "cpu",
-              reason: "unavailable",
-              cause,
-              message: `the CPU engine did not start: ${
-                String(cause)
-              }. It needs WebAssembly with SIMD and shared memory`
-            })
-        }),
-        (opened) => Effect.sync(() => opened.close())
-      )
-      yield* checkCanaries(engine.name, "cpu")
-      const sync = syncOn(engine.name)
-      return Backend.of({
-        name: "cpu",
-        path: engine.path,
-        threads: engine.threads,
-        announcement: `backend cpu: ${engine.path}, ${engine.threads} thread${
-          engine.threads === 1 ? "" : "s"
-        } (${why})`,
-        sync,
-        read: readOn(sync),
-        memory: Effect.sync(() => ({ ...engine.memory(), numTensors: tf.memory().numTensors }))
+/** Settings of the WebGPU engine. */
+export interface WebgpuOptions {
+  /**
+   * What to do where the only adapter is a program on the CPU (SwiftShader, llvmpipe): it is right but far slower than
+   * the CPU engine. Default `refuse`.
+   */
+  readonly softwareAdapter?: "refuse" | "allow"
+}
+
+/** Why a layer gives no engine. */
+export type OpenError = CanaryFailed | UnitError
+
+type Open = Effect.Effect<BackendShape, OpenError, Scope.Scope>
+
+const openCpu = (options: CpuOptions, why: string): Open =>
+  Effect.gen(function* () {
+    const engine = yield* Effect.acquireRelease(
+      Effect.tryPromise({
+        try: () => registerCpu(options),
+        catch: (cause) =>
+          new BackendError({
+            backend: "cpu",
+            reason: "unavailable",
+            cause,
+            message: `the CPU engine did not start: ${String(cause)}. It needs WebAssembly with SIMD and shared memory`
+          })
+      }),
+      (opened) => Effect.sync(() => opened.close())
+    )
+    const sync = syncOn(engine.name)
+    const read = readOn(sync)
+    yield* checkCanaries({ name: engine.name, sync, read })
+    return {
+      name: "cpu",
+      path: engine.path,
+      threads: engine.threads,
+      announcement: `backend cpu: ${engine.path}, ${engine.threads} thread${engine.threads === 1 ? "" : "s"} (${why})`,
+      sync,
+      read,
+      memory: Effect.sync(() => ({ ...engine.memory(), numTensors: tf.memory().numTensors }))
+    }
+  })
+
+/** Nothing of WebGPU, tfjs's nor ours, is loaded before it is asked for. */
+const loadWebgpu = {
+  adapter: Effect.promise(() => import("./webgpu/adapter.ts")),
+  engine: Effect.promise(() => Promise.all([import("./webgpu/register.ts"), import("./webgpu/engine.ts")]))
+}
+
+/** The machine's adapter, or the reason why it has none. */
+const search = Effect.flatMap(loadWebgpu.adapter, ({ findAdapter }) => Effect.promise(findAdapter))
+
+const openWebgpu = (adapter: FoundAdapter, why: string): Open =>
+  Effect.gen(function* () {
+    const [{ registerWebgpu }, { unitsOn }] = yield* loadWebgpu.engine
+    const engine = yield* Effect.acquireRelease(
+      Effect.tryPromise({
+        try: () => registerWebgpu(adapter),
+        catch: (cause) =>
+          cause instanceof BackendError ?
+            cause :
+            new BackendError({ backend: "webgpu", reason: "unavailable", cause, message: String(cause) })
+      }),
+      (opened) => Effect.sync(() => opened.close())
+    )
+    const { sync, read } = unitsOn(engine)
+    yield* checkCanaries({ name: engine.name, sync, read }).pipe(Effect.onError(() => Effect.sync(engine.close)))
+    return {
+      name: "webgpu",
+      path: engine.path,
+      threads: 1,
+      announcement: `backend webgpu: ${engine.path} (${why})`,
+      sync,
+      read,
+      memory: Effect.sync(() => {
+        const { bytesInUse, allocatedBytes } = engine.memory()
+        // Buffers are kept for later tensors and never given back, so what was allocated is the peak.
+        return { bytesInUse, peakBytes: allocatedBytes, numTensors: tf.memory().numTensors }
       })
-    })
-  )
+    }
+  })
+
+const unavailable = (message: string): BackendError =>
+  new BackendError({ backend: "webgpu", reason: "unavailable", message: `backend webgpu: ${message}` })
+
+const namedWebgpu = ({ softwareAdapter = "refuse" }: WebgpuOptions): Open =>
+  Effect.flatMap(search, (result) => {
+    if ("missing" in result) return Effect.fail(unavailable(`no WebGPU, ${result.missing}: ${result.advice}`))
+    const { name, isSoftware } = result.found
+    if (!isSoftware) return openWebgpu(result.found, "asked for")
+    if (softwareAdapter === "allow") return openWebgpu(result.found, "asked for; a software adapter, slow")
+    return Effect.fail(unavailable(
+      `the only adapter is ${name}, a program on the CPU that is far slower than the CPU engine. Use --backend cpu, or ` +
+        'pass --allow-software-adapter (softwareAdapter: "allow" in code) to train on it all the same'
+    ))
+  })
+
+/** WebGPU where a real adapter runs it right, else the CPU engine and why. */
+const best = (options: CpuOptions): Open =>
+  Effect.flatMap(search, (result) => {
+    if ("missing" in result) return openCpu(options, `auto: no WebGPU, ${result.missing}`)
+    const { name, isSoftware } = result.found
+    if (isSoftware) return openCpu(options, `auto: the only WebGPU adapter is ${name}, which is software`)
+    return openWebgpu(result.found, "auto: a real adapter").pipe(
+      Effect.catch((error) => openCpu(options, `auto: WebGPU was refused, ${error.message}`))
+    )
+  })
 
 /** Our CPU engine: tensors in shared WebAssembly memory, SIMD kernels, the same bits whatever the number of threads. */
-export const cpu = (options: CpuOptions = {}): Layer.Layer<Backend, BackendError | CanaryFailed> =>
-  open(options, "asked for")
+export const cpu = (options: CpuOptions = {}): Layer.Layer<Backend, OpenError> =>
+  Layer.effect(Backend, openCpu(options, "asked for"))
 
-/** The best engine that this version has for the machine: the CPU engine. It says what it took and why. */
-export const auto: Layer.Layer<Backend, BackendError | CanaryFailed> = open(
-  {},
-  "auto: this version has no WebGPU engine"
-)
+/**
+ * tfjs's WebGPU kernels on a device of our own: through `navigator.gpu` in Deno and browsers, through npm `webgpu` (Dawn)
+ * on Node and Bun where it is installed. Fails with BackendError where there is no adapter.
+ */
+export const webgpu = (options: WebgpuOptions = {}): Layer.Layer<Backend, OpenError> =>
+  Layer.effect(Backend, namedWebgpu(options))
+
+/** The best engine for the machine: WebGPU on a real adapter, else the CPU engine. It says what it took and why. */
+export const auto: Layer.Layer<Backend, OpenError> = Layer.effect(Backend, best({}))
 
 /** The names that `--backend` takes. */
 export const backendNames = ["auto", "cpu", "cpu-blas", "cpu-wasm", "cpu-wasm-deterministic", "webgpu"] as const
 /** A name that `--backend` takes. */
 export type BackendName = (typeof backendNames)[number]
 
-const missing = (backend: BackendName, what: string): Layer.Layer<Backend, BackendError> =>
-  Layer.effect(
-    Backend,
-    Effect.fail(
-      new BackendError({
-        backend,
-        reason: "unavailable",
-        message: `backend ${backend}: this version has no ${what}; use auto or cpu`
-      })
-    )
-  )
-
 /** The layer behind a name. The first cut has one CPU engine, which is WebAssembly and deterministic. */
 export const byName = (
   name: BackendName,
-  options: CpuOptions = {}
-): Layer.Layer<Backend, BackendError | CanaryFailed> => {
-  if (name === "auto") return auto
-  if (name === "webgpu") return missing(name, "WebGPU engine yet")
-  if (name === "cpu-blas") return missing(name, "BLAS path yet")
+  options: CpuOptions & WebgpuOptions = {}
+): Layer.Layer<Backend, OpenError> => {
+  if (name === "auto") return Layer.effect(Backend, best(options))
+  if (name === "webgpu") return webgpu(options)
+  if (name === "cpu-blas") {
+    const message = `backend ${name}: this version has no BLAS path yet; use auto or cpu`
+    return Layer.effect(Backend, Effect.fail(new BackendError({ backend: name, reason: "unavailable", message })))
+  }
   return cpu(options)
 }
+
+/** The adapter that WebGPU finds here, in words, or why there is none and how to get one. */
+export const describeAdapter: Effect.Effect<string> = Effect.map(search, (result) => {
+  if ("missing" in result) return `no WebGPU, ${result.missing}: ${result.advice}`
+  const { name, isSoftware } = result.found
+  return isSoftware ? `${name}, software: auto does not take it, training refuses it unless told` : name
+})

@@ -1,4 +1,3 @@
-import * as tf from "@tensorflow/tfjs-core"
 import type { Tensor } from "@tensorflow/tfjs-core"
 import type { DualEncoder, ImageTextBatch, Transform } from "../api/index.ts"
 import type { Attention, DiffAttention, SpecTree } from "../nn/index.ts"
@@ -106,8 +105,7 @@ const assemble = <VA, TA, E extends number>(
   const specs = clipSpecs(settings, vision.specs, text.specs)
   const traceImage = (p: ClipParams<VA, TA>, images: Tensor): VisionTrace =>
     runVision(settings, vision.attend, p.visual, images)
-  const traceText = (p: ClipParams<VA, TA>, tokens: Tensor): TextTrace =>
-    runText(settings, text.attend, p.text, tokens, (flat) => tf.tensor1d([...flat], "int32"))
+  const traceText = (p: ClipParams<VA, TA>, tokens: Tensor): TextTrace => runText(settings, text.attend, p.text, tokens)
   const encodeImage = (p: ClipParams<VA, TA>, images: Tensor): Value =>
     ops.matmul(traceImage(p, images).pooled, p.imageProjection) // [B, Dv] -> [B, E]
   const encodeText = (p: ClipParams<VA, TA>, tokens: Tensor): Value =>

@@ -3,7 +3,7 @@ import type { Block } from "../nn/index.ts"
 import { block, layerNorm } from "../nn/index.ts"
 import * as ops from "../ops/index.ts"
 import type { Value } from "../tensor/index.ts"
-import { checkShape, dims2, ShapeError, value } from "../tensor/index.ts"
+import { checkShape, ShapeError, value } from "../tensor/index.ts"
 import type { ClipConfig } from "./config.ts"
 import { layerNormEps } from "./config.ts"
 import type { TextTower, VisionTower } from "./params.ts"
@@ -72,24 +72,12 @@ export const runVision = <A>(
   return { embedded, blocks, pooled }
 }
 
-/** Position of the first maximum of each row of tokens [B, L]: the end-of-text token, or whatever id is largest. */
-const poolPositions = (tokens: Tensor): ReadonlyArray<number> => {
-  const [b, l] = dims2("encodeText", "tokens", tokens)
-  const ids = tokens.dataSync()
-  return Array.from({ length: b }, (_, row) => {
-    let best = 0
-    for (let i = 1; i < l; i++) if ((ids[row * l + i] ?? 0) > (ids[row * l + best] ?? 0)) best = i
-    return best
-  })
-}
-
 /** tokens [B, L] int32 -> every stage of the text tower; pooled at the first maximum of the ids. Source: REFERENCE 2.2. */
 export const runText = <A>(
   config: ClipConfig,
   attend: (layer: number) => Attend<A>,
   p: TextTower<A>,
-  tokens: Tensor,
-  poolIndex: (flat: ReadonlyArray<number>) => Tensor
+  tokens: Tensor
 ): TextTrace => {
   const l = config.contextLength
   checkShape("encodeText", "tokens", tokens, [undefined, l])
@@ -101,7 +89,7 @@ export const runText = <A>(
   const blocks = runBlocks(p.blocks, attend, "quickGelu", eps, embedded)
   const last = blocks.at(-1) ?? embedded
   const normed = layerNorm(eps)(p.norm, last)
-  const flat = poolPositions(tokens).map((position, row) => row * l + position)
-  const pooled = ops.gatherRows(ops.reshape(normed, [b * l, d]), poolIndex(flat)) // [B L, D] -> [B, D]
+  // The end-of-text token has the largest id; a row without one is pooled at whatever id is largest.
+  const pooled = ops.gatherRows(ops.reshape(normed, [b * l, d]), ops.firstMaxima(tokens)) // [B L, D] -> [B, D]
   return { embedded, blocks, normed, pooled }
 }

@@ -8,7 +8,7 @@ import { type Fused, run, view } from "./kernel.ts"
 export const softmaxForward: Fused<"x", { readonly causal: boolean }, "y"> = {
   name: "DiffClipSoftmax",
   outputs: ["y"],
-  compose: ({ x }, { causal }) => ({ y: tf.softmax(causal ? addCausalMask(x) : x) })
+  compose: ({ x }, { causal }) => ({ y: tf.softmax(causal ? hideLater(x) : x) })
 }
 
 /** dy, y [..., N] -> dx = y (dy - rowsum(dy y)). */
@@ -21,11 +21,14 @@ export const softmaxBackward: Fused<"dy" | "y", Record<never, never>, "dx"> = {
   }
 }
 
-const addCausalMask = (scores: Tensor): Tensor => {
+/** Not -Infinity: a GPU may compute as if there were none. Either way exp makes 0 of it. */
+const HIDDEN = -1e30
+
+const hideLater = (scores: Tensor): Tensor => {
   const [rows, columns] = [dimOf("softmax", scores.shape, -2), dimOf("softmax", scores.shape, -1)]
-  const mask = new Float32Array(rows * columns)
-  for (let r = 0; r < rows; r++) mask.fill(-Infinity, r * columns + r + 1, (r + 1) * columns)
-  return tf.add(scores, tf.tensor2d(mask, [rows, columns]))
+  const isSeen = new Uint8Array(rows * columns)
+  for (let r = 0; r < rows; r++) isSeen.fill(1, r * columns, r * columns + r + 1)
+  return tf.where(tf.tensor2d(isSeen, [rows, columns], "bool"), scores, tf.scalar(HIDDEN))
 }
 
 /** Softmax over the last axis; `causal` hides what stands above the diagonal of each [R, N] map. */

@@ -56,7 +56,10 @@ export const classifyCommand: DiffclipCommand<"classify"> = Command.make("classi
           )
         }
       }
-    })).pipe(Effect.scoped, Effect.provide(live({ backend: flags.backend, progress: "silent" })))).pipe(
+    })).pipe(
+      Effect.scoped,
+      Effect.provide(live({ backend: flags.backend, progress: "silent", softwareAdapter: "allow" }))
+    )).pipe(
     Command.withDescription("zero-shot labels for your own pictures, by a trained model")
   )
 

@@ -122,5 +122,8 @@ export const embedCommand: DiffclipCommand<"embed"> = Command.make("embed", {
         Effect.mapError((error) => new OutputError({ message: `cannot write ${ioMessage(flags.out, error)}` }))
       )
       yield* Console.log(`${flags.out}: ${found.map(({ name, shape }) => `${name} [${shape.join(", ")}]`).join(", ")}`)
-    })).pipe(Effect.scoped, Effect.provide(live({ backend: flags.backend, progress: "silent" })))
+    })).pipe(
+      Effect.scoped,
+      Effect.provide(live({ backend: flags.backend, progress: "silent", softwareAdapter: "allow" }))
+    )
 }).pipe(Command.withDescription("embed pictures and texts into a safetensors file"))

@@ -51,6 +51,9 @@ export const evaluateCommand: DiffclipCommand<"evaluate"> = Command.make("evalua
           (found) => [found, `${found.numImages} pictures, all their ${found.numTexts} captions`] as const
         )
       yield* Console.log(flags.json ? object(result) : table(result, count))
-    })).pipe(Effect.scoped, Effect.provide(live({ backend: flags.backend, progress: "silent" })))).pipe(
+    })).pipe(
+      Effect.scoped,
+      Effect.provide(live({ backend: flags.backend, progress: "silent", softwareAdapter: "allow" }))
+    )).pipe(
     Command.withDescription("ask a trained model about a data set")
   )

@@ -22,6 +22,7 @@ const byTag: Readonly<Record<string, number>> = {
   BackendError: 4,
   OutOfMemory: 4,
   KernelFailed: 4,
+  DeviceLost: 4,
   CanaryFailed: 4,
   LogError: 4,
   OutputError: 4,

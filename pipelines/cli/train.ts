@@ -17,7 +17,7 @@ import type { DiffclipCommand } from "./command.ts"
 import { fromAssignments } from "./assignments.ts"
 import { type FileConfig, readConfig, textOf } from "./configFile.ts"
 import type { InputError } from "./errors.ts"
-import { backend, json } from "./flags.ts"
+import { backend, json, softwareAdapter } from "./flags.ts"
 import { unreadable } from "./io.ts"
 
 const presetOf = (name: string): Effect.Effect<Preset, ConfigInvalid> => {
@@ -83,6 +83,7 @@ export const trainCommand: DiffclipCommand<"train"> = Command.make("train", {
     Flag.withDefault(false)
   ),
   backend,
+  softwareAdapter,
   json
 }, (flags) =>
   Effect.gen(function* () {
@@ -110,7 +111,8 @@ export const trainCommand: DiffclipCommand<"train"> = Command.make("train", {
         dir,
         begin: flags.resume ? "resume" : "fresh",
         backend: flags.backend,
-        progress: flags.json ? "json" : "text"
+        progress: flags.json ? "json" : "text",
+        softwareAdapter: flags.softwareAdapter
       }))
     )
     yield* Console.log(flags.json ? JSON.stringify({ run: dir, finished: true }) : `trained: ${dir}`)

@@ -32,6 +32,6 @@ export const verifyCommand: DiffclipCommand<"verify"> = Command.make("verify", {
         message: `${flags.directory}: expected golden files, found none that is covered`
       })
     }
-  }).pipe(Effect.provide(live({ backend: flags.backend, progress: "silent" })))).pipe(
+  }).pipe(Effect.provide(live({ backend: flags.backend, progress: "silent", softwareAdapter: "allow" })))).pipe(
     Command.withDescription("recompute expected numbers and compare")
   )

@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs-core"
 import type { TensorInfo } from "@tensorflow/tfjs-core"
 import { Effect } from "effect"
 import { afterEach, describe, expect, it } from "vitest"
+import { readOn, syncOn } from "../../lib/backend/backend.ts"
 import { checkCanaries } from "../../lib/backend/canary.ts"
 import { ArenaBackend } from "../../lib/backend/cpu/backend.ts"
 import { CanaryFailed } from "../../lib/backend/errors.ts"
@@ -9,6 +10,8 @@ import { kernels } from "../../lib/ops/index.ts"
 import { useEngine } from "./cpu/engine.ts"
 
 const ENGINE = "diffclip-cpu"
+const sync = syncOn(ENGINE)
+const check = checkCanaries({ name: ENGINE, sync, read: readOn(sync) })
 const names = Object.values(kernels).flat()
 const restore: Array<() => void> = []
 
@@ -27,13 +30,13 @@ const wrap = (name: string, after: (results: ReadonlyArray<TensorInfo>) => void)
   restore.push(() => put(config.kernelFunc))
 }
 
-/** Doubles all numbers of a result and adds 1. */
-const spoil = (result: TensorInfo | undefined): void => {
+/** Changes all numbers of a result. */
+const spoil = (result: TensorInfo | undefined, change: (x: number) => number = (x) => 2 * x + 1): void => {
   const backend = tf.findBackend(ENGINE)
   if (!(backend instanceof ArenaBackend) || result === undefined) throw new Error("no result on the engine")
   const { values } = backend.data.get(result.dataId)
   if (!(values instanceof Float32Array)) throw new Error("no floats")
-  for (let i = 0; i < values.length; i++) values[i] = 2 * (values[i] ?? 0) + 1
+  for (let i = 0; i < values.length; i++) values[i] = change(values[i] ?? 0)
 }
 
 describe("canaries", () => {
@@ -46,7 +49,7 @@ describe("canaries", () => {
     const counts = new Map(names.map((name) => [name, 0]))
     for (const name of names) wrap(name, () => counts.set(name, (counts.get(name) ?? 0) + 1))
     const before = tf.memory().numTensors
-    await Effect.runPromise(checkCanaries(ENGINE, "cpu"))
+    await Effect.runPromise(check)
     expect(names.length).toBeGreaterThan(20)
     expect([...counts].filter(([, count]) => count === 0)).toEqual([])
     expect(tf.memory().numTensors).toBe(before)
@@ -59,9 +62,19 @@ describe("canaries", () => {
         outputs = results.length
         spoil(results[spoiled])
       })
-      const error = await Effect.runPromise(Effect.flip(checkCanaries(ENGINE, "cpu")))
+      const error = await Effect.runPromise(Effect.flip(check))
       expect(error, `output ${spoiled}`).toBeInstanceOf(CanaryFailed)
       restore.pop()?.()
     }
   })
+
+  it.each(names)(
+    "refuse the engine when %s leaves its outputs at zero, as a GPU does that was not able to",
+    async (name) => {
+      wrap(name, (results) => {
+        for (const result of results) spoil(result, () => 0)
+      })
+      expect(await Effect.runPromise(Effect.flip(check))).toBeInstanceOf(CanaryFailed)
+    }
+  )
 })

@@ -1,0 +1,53 @@
+import { BackendError } from "../errors.ts"
+import { type FoundAdapter, openDevice } from "./adapter.ts"
+import { type Faults, listen } from "./faults.ts"
+import { gatherRowsKernels } from "./kernels/gatherRows.ts"
+import { matMulKernels } from "./kernels/matMul.ts"
+import { registerStock, type StockEngine } from "./tfjs.ts"
+
+/** The engine as the rest of the library sees it. */
+export interface WebgpuEngine extends StockEngine {
+  /** The name under which tfjs knows it. Each opening has a device and a name of its own. */
+  readonly name: string
+  readonly path: string
+  readonly faults: Faults
+}
+
+let numOpened = 0
+
+/**
+ * Opens a device on an adapter and registers tfjs's WebGPU kernels on it. It is not made tfjs's current backend. Rejects
+ * with BackendError where the adapter gives no device or tfjs is not the version that is wanted.
+ */
+export const registerWebgpu = async ({ adapter, name: adapterName }: FoundAdapter): Promise<WebgpuEngine> => {
+  const unavailable = (what: string) => (cause: unknown): never => {
+    const message = `backend webgpu: ${adapterName} was found, but ${what}: ${String(cause)}`
+    throw new BackendError({ backend: "webgpu", reason: "unavailable", cause, message })
+  }
+  const device = await openDevice(adapter).catch(unavailable("it gave no device"))
+  numOpened += 1
+  const name = numOpened === 1 ? "diffclip-webgpu" : `diffclip-webgpu-${numOpened}`
+  let isClosed = false
+  const faults = listen(device, name, adapterName, () => isClosed)
+  const destroy = (): void => {
+    isClosed = true
+    device.destroy()
+  }
+  try {
+    const engine = registerStock(name, device, adapter.info, [...matMulKernels, ...gatherRowsKernels])
+    return {
+      ...engine,
+      name,
+      path: `stock-f32 on ${adapterName}`,
+      faults,
+      close: () => {
+        if (isClosed) return
+        engine.close()
+        destroy()
+      }
+    }
+  } catch (cause) {
+    destroy()
+    return unavailable("its engine did not start")(cause)
+  }
+}

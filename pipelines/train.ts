@@ -24,6 +24,7 @@ import { openRun } from "./runDirectory.ts"
 import { inSameOrder } from "./sameOrder.ts"
 import { makeSaver } from "./saving.ts"
 import { skippedText } from "./skipRecords.ts"
+import { openTracker } from "./reportTracker.ts"
 import { asTrained } from "./trained.ts"
 import { makeStep } from "./training.ts"
 import type { TwoTowerParams } from "./trainStep.ts"
@@ -123,7 +124,13 @@ const trainOn = <P extends TwoTowerParams, W extends number, E, R>(
     }
     const run = yield* openRun(recipe, facts, initialWeights(model, config.init, parts.init))
     const position = yield* Effect.acquireRelease(run.start, (held) => Effect.sync(() => disposePosition(held)))
-    const saver = makeSaver(yield* CheckpointStore, run, recipe, position)
+    const tracker = yield* openTracker({
+      ...{ dir: run.dir, begin: position.step, totalSteps: steps, backend, numSamples: dataset.numSamples },
+      pairsPerStep: config.batchSize * config.updateFreq,
+      numParameters: model.numParameters,
+      numSkipped: () => run.skips.ledger.entries.length
+    })
+    const saver = makeSaver(tracker.telling(yield* CheckpointStore), run, recipe, position)
     const step = makeStep(recipe)
 
     const oneStep = (microBatches: Parameters<typeof step>[1], waitedMs: number) =>
@@ -136,12 +143,7 @@ const trainOn = <P extends TwoTowerParams, W extends number, E, R>(
             (error) => Effect.flatMap(saver.save, (savedAt) => Effect.fail(saved(error, savedAt)))
           )
         )
-        yield* progress.step({
-          step: position.step,
-          totalSteps: steps,
-          loss: entry.loss,
-          pairsPerSecond: entry.pairsPerSecond
-        })
+        yield* tracker.step(entry)
         if (position.step % config.checkpoint.every === 0 && position.step < steps) yield* saver.save
       })
 
@@ -178,12 +180,13 @@ const trainOn = <P extends TwoTowerParams, W extends number, E, R>(
               folder === undefined ?
                 "stopped before the first step was done" :
                 `stopped; step ${position.step} is saved at ${folder}`
-            ))
+            ).pipe(Effect.andThen(tracker.end(exit))))
         ),
         Effect.ensuring(noteSkipped)
       )
     }
     yield* saver.finish
+    yield* tracker.end(Exit.void)
     return asTrained(model, position.params, position.step)
   })
 

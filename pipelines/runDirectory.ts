@@ -5,12 +5,13 @@ import { CheckpointError, CheckpointStore, describeModel } from "../lib/checkpoi
 import type { UnitError } from "../lib/backend/index.ts"
 import type { Log, LogError } from "../lib/track/index.ts"
 import { cutAfter, openLog, Progress } from "../lib/track/index.ts"
+import { type Validated, validatedIn } from "./bestCheckpoint.ts"
 import { type ConfigInvalid, invalid } from "./errors.ts"
 import type { InitialWeights, InitRecord } from "./initFrom.ts"
 import type { Position } from "./position.ts"
 import { type AnyRecord, isRecord } from "./record.ts"
 import { Run } from "./run.ts"
-import { checkSameRun } from "./sameRun.ts"
+import { checkSameRun, historyOf } from "./sameRun.ts"
 import { digestIn, type OrderWatch, watchOrder } from "./sameOrder.ts"
 import { openSkipRecords, skippedIn, type SkipRecords } from "./skipRecords.ts"
 import { firstPosition, resumedPosition } from "./startPosition.ts"
@@ -18,14 +19,24 @@ import { writeBeside } from "./writeBeside.ts"
 import type { Recipe } from "./training.ts"
 import type { TwoTowerParams } from "./trainStep.ts"
 
+/** A checkpoint on disk: its step, whether it ends the run, and which step was validated last before it was written. */
+export interface SavedStep {
+  readonly step: number
+  readonly finished: boolean
+  readonly validatedStep: number
+  readonly folder: string
+}
+
 /** An open run: where it is, its log, and how to get its first position. */
 export interface OpenRun<P extends TwoTowerParams, S> {
   readonly dir: string
   readonly log: Log
   /** Weights and state at the beginning: drawn, or from the checkpoint that is resumed. The caller owns them. */
   readonly start: Effect.Effect<Position<P, S>, UnitError | CheckpointError>
-  /** The checkpoint that was resumed; undefined for a fresh run. */
-  readonly resumed: { readonly step: number; readonly finished: boolean; readonly folder: string } | undefined
+  /** The checkpoint that was resumed; undefined for a fresh run. `finished`: nothing is left to do. */
+  readonly resumed: SavedStep | undefined
+  /** What validation knows; training changes it. */
+  readonly validated: Validated
   /** The resolved configuration as it stands in `config.json` and in every checkpoint. */
   readonly record: RunRecord
   /** The samples that the run left out, those before the checkpoint included. */
@@ -144,8 +155,13 @@ export const openRun = <P extends TwoTowerParams, S>(
       digestIn(point?.state.extra["window"])
     )
     const start = point === undefined ? firstPosition(recipe, first?.arrays) : resumedPosition(recipe, point)
-    const resumed = point === undefined ?
-      undefined :
-      { step: point.state.step, finished: point.state.finished, folder: point.folder }
-    return { dir, log, start, resumed, record, skips, order }
+    const validated = validatedIn(point?.state)
+    const isExtended = history.length > historyOf(stored).length
+    const resumed = point === undefined ? undefined : {
+      step: point.state.step,
+      finished: point.state.finished && !isExtended,
+      validatedStep: validated.step,
+      folder: point.folder
+    }
+    return { dir, log, start, resumed, validated, record, skips, order }
   })

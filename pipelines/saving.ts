@@ -18,17 +18,22 @@ export interface Saver {
   readonly finish: Effect.Effect<string, CheckpointError>
 }
 
-/** A saver of a position: weights, both moments, cursor, seed, versions, engine path and the run's record. */
+/**
+ * A saver of a position: weights, both moments, cursor, seed, versions, engine path, the run's record, how many samples
+ * were skipped, what was validated, and what was used of the window at the cursor.
+ */
 export const makeSaver = <P extends TwoTowerParams, S>(
   store: CheckpointStoreShape,
-  { dir, record, resumed }: OpenRun<P, S>,
+  { dir, order, record, resumed, skips, validated }: OpenRun<P, S>,
   { model, config, backend }: Recipe<P, S>,
   position: Position<P, S>
 ): Saver => {
   let saved = resumed
+  const isOnDisk = (finished: boolean): boolean =>
+    saved?.step === position.step && saved.validatedStep === validated.step && (saved.finished || !finished)
   const write = (finished: boolean): Effect.Effect<string, CheckpointError> =>
     Effect.suspend(() => {
-      if (saved?.step === position.step && (saved.finished || !finished)) return Effect.succeed(saved.folder)
+      if (saved !== undefined && isOnDisk(finished)) return Effect.succeed(saved.folder)
       return Effect.gen(function* () {
         const { values, numbers } = flattenState(position.state)
         const { folder } = yield* store.save(dir, {
@@ -42,11 +47,17 @@ export const makeSaver = <P extends TwoTowerParams, S>(
             versions: { library: version, runtime: globalThis.navigator?.userAgent ?? "unknown" },
             enginePath: backend.path,
             finished,
-            best: null,
-            extra: { run: record, optimizerNumbers: numbers }
+            best: validated.best,
+            extra: {
+              run: record,
+              validated: validated.step,
+              optimizerNumbers: numbers,
+              skipped: yield* skips.write,
+              window: order.at(position.cursor)
+            }
           }
         })
-        saved = { step: position.step, finished, folder }
+        saved = { step: position.step, finished, validatedStep: validated.step, folder }
         return folder
       })
     })

@@ -1,6 +1,6 @@
 import { Clock, Effect, Exit, Stream } from "effect"
 import type { FileSystem, Path, Scope } from "effect"
-import type { Dataset, ImageText, Loss, Optimizer, Schedule, Trained } from "../lib/api/index.ts"
+import type { Dataset, Evaluation, ImageText, Loss, Optimizer, Schedule, Trained } from "../lib/api/index.ts"
 import type { UnitError } from "../lib/backend/index.ts"
 import { Backend } from "../lib/backend/index.ts"
 import type { CheckpointError, UnsafePickle } from "../lib/checkpoint/index.ts"
@@ -29,6 +29,9 @@ import { asTrained } from "./trained.ts"
 import { makeStep } from "./training.ts"
 import type { TwoTowerParams } from "./trainStep.ts"
 import { tuningOf } from "./tune.ts"
+import type { Validate, Validation } from "./validate.ts"
+import { validationOf } from "./validate.ts"
+import { validateIfDue } from "./validating.ts"
 
 /**
  * Pieces that are code rather than configuration; each replaces what the configuration says. A resume must be given the
@@ -72,6 +75,9 @@ export const lossOf = (config: LossConfig): Loss =>
  * log and checkpoints into the run directory; interrupted, it saves the last whole step. The weights live until the
  * scope closes. A resumed run equals the uninterrupted one bit for bit on the same engine path.
  *
+ * `parts.validate` asks an evaluator while training goes on; the checkpoint of the best step is kept, and is what the run
+ * directory stands for afterwards. The weights that this effect gives are those of the last step.
+ *
  * @example
  * ```ts
  * import { Effect } from "effect"
@@ -85,21 +91,39 @@ export const lossOf = (config: LossConfig): Loss =>
  * Effect.runPromise(program)
  * ```
  */
-export const train = <P extends TwoTowerParams, E extends number, D extends AnyDataset>(
+export const train = <
+  P extends TwoTowerParams,
+  E extends number,
+  D extends AnyDataset,
+  S = never,
+  Result extends Evaluation = never,
+  Err = never,
+  V extends AnyDataset = never
+>(
   model: Clip<P, E>,
   dataset: FitsTraining<D>,
   config: TrainConfigInput = {},
-  parts: TrainParts<P> = {}
-): Effect.Effect<Trained<Clip<P, E>>, TrainError | ErrorOf<D>, TrainServices | ServicesOf<D>> =>
-  // FitsTraining has checked the sample type; the compiler cannot carry that through the conditional type.
-  trainOn(model, dataset as unknown as Dataset<ImageText, ErrorOf<D>, ServicesOf<D>>, config, parts)
+  parts: TrainParts<P> & { readonly validate?: Validate<S, Result, Err, V> } = {}
+): Effect.Effect<
+  Trained<Clip<P, E>>,
+  TrainError | ErrorOf<D> | Err | ErrorOf<V>,
+  TrainServices | ServicesOf<D> | ServicesOf<V>
+> =>
+  Effect.flatMap(
+    parts.validate === undefined ? Effect.succeed(undefined) : validationOf<S, Result, Err, V>(parts.validate),
+    // FitsTraining has checked the sample type; the compiler cannot carry that through the conditional type.
+    (validation) =>
+      trainOn(model, dataset as unknown as Dataset<ImageText, ErrorOf<D>, ServicesOf<D>>, config, parts, validation)
+  )
 
-const trainOn = <P extends TwoTowerParams, W extends number, E, R>(
+/** `train` with a validation whose types are closed in, for callers that know its parts at run time only. */
+export const trainOn = <P extends TwoTowerParams, W extends number, E, R, VE, VR>(
   model: Clip<P, W>,
   dataset: Dataset<ImageText, E, R>,
   input: TrainConfigInput,
-  parts: TrainParts<P>
-): Effect.Effect<Trained<Clip<P, W>>, TrainError | E, TrainServices | R> =>
+  parts: TrainParts<P>,
+  validation: Validation<VE, VR> | undefined
+): Effect.Effect<Trained<Clip<P, W>>, TrainError | E | VE, TrainServices | R | VR> =>
   Effect.gen(function* () {
     const config = yield* decodeTrainConfig(input)
     const { steps, warmupSteps } = yield* planOf(config, dataset.numSamples)
@@ -120,7 +144,7 @@ const trainOn = <P extends TwoTowerParams, W extends number, E, R>(
       steps,
       optimizer: parts.optimizer === undefined ? "adamW" : "custom",
       schedule: parts.schedule === undefined ? "warmupCosine" : "custom",
-      validate: null
+      validate: validation === undefined ? null : yield* validation.open
     }
     const run = yield* openRun(recipe, facts, initialWeights(model, config.init, parts.init))
     const position = yield* Effect.acquireRelease(run.start, (held) => Effect.sync(() => disposePosition(held)))
@@ -132,6 +156,12 @@ const trainOn = <P extends TwoTowerParams, W extends number, E, R>(
     })
     const saver = makeSaver(tracker.telling(yield* CheckpointStore), run, recipe, position)
     const step = makeStep(recipe)
+    // Whether the run goes on from where it stands.
+    const goesOn = Effect.suspend(() =>
+      validation === undefined ?
+        Effect.succeed(position.step < steps) :
+        validateIfDue(validation, { recipe, run, position, saver, progress: tracker.progress, steps })
+    )
 
     const oneStep = (microBatches: Parameters<typeof step>[1], waitedMs: number) =>
       Effect.gen(function* () {
@@ -144,7 +174,6 @@ const trainOn = <P extends TwoTowerParams, W extends number, E, R>(
           )
         )
         yield* tracker.step(entry)
-        if (position.step % config.checkpoint.every === 0 && position.step < steps) yield* saver.save
       })
 
     const { ledger, numResumed } = run.skips
@@ -153,7 +182,8 @@ const trainOn = <P extends TwoTowerParams, W extends number, E, R>(
       return text === undefined ? Effect.void : progress.note(`${text}; skipped.jsonl in ${run.dir} lists them`)
     })
 
-    if (position.step < steps) {
+    // A resumed run may owe the validation of its step: it was stopped in the middle of it.
+    if (run.resumed?.finished !== true && (yield* goesOn)) {
       let readyAt = yield* Clock.currentTimeMillis
       const plan = { seed: config.seed, windowSize: config.data.windowSize, order: "shuffled" as const }
       const suspect = () => skippedText(ledger.entries.slice(numResumed))
@@ -166,12 +196,15 @@ const trainOn = <P extends TwoTowerParams, W extends number, E, R>(
         Stream.provideService(Skipping, ledger),
         groupsOf(config.updateFreq),
         Stream.take(steps - position.step),
-        Stream.runForEach((microBatches) =>
+        Stream.runForEachWhile((microBatches) =>
           Effect.gen(function* () {
             const waitedMs = (yield* Clock.currentTimeMillis) - readyAt
             run.order.take(microBatches)
             yield* oneStep(microBatches, waitedMs)
+            const isToGoOn = yield* goesOn
+            if (isToGoOn && position.step % config.checkpoint.every === 0) yield* saver.save
             readyAt = yield* Clock.currentTimeMillis
+            return isToGoOn
           })
         ),
         Effect.onExit((exit) =>

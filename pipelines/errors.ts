@@ -44,3 +44,16 @@ const WidthMismatchBase: TaggedErrorClass<"WidthMismatch", WidthMismatchFields> 
 >
 /** Cached embeddings have another width than the model that is asked; a compile error where both widths are literals. */
 export class WidthMismatch extends WidthMismatchBase {}
+
+type DataChangedFields = {
+  readonly dataset: string
+  readonly epoch: number
+  /** The place in the epoch from which the run should go on. */
+  readonly delivered: number
+  readonly message: string
+}
+const DataChangedBase: TaggedErrorClass<"DataChanged", DataChangedFields> = Data.TaggedError("DataChanged")<
+  DataChangedFields
+>
+/** A resumed run does not find the samples that it had used of the window in which it stopped. */
+export class DataChanged extends DataChangedBase {}

@@ -1,5 +1,6 @@
 import { Result } from "effect"
 import { ShardError } from "./errors.ts"
+import { shownLocation } from "./httpUrl.ts"
 
 /** The most shards that one pattern may name, unless the caller says otherwise. */
 export const defaultMaxShards = 1_000_000
@@ -109,8 +110,10 @@ export const expandBraces = (
     return Result.succeed(paths)
   } catch (cause) {
     if (!(cause instanceof Refused)) throw cause
-    const shown = JSON.stringify(pattern.slice(0, 200))
-    const message = `expected a shard pattern such as "dir/{00000..00331}.tar", got ${shown}: ${cause.message}`
-    return Result.fail(new ShardError({ shard: pattern.slice(0, 200), reason: "pattern", message }))
+    const shown = shownLocation(pattern).slice(0, 200)
+    const message = `expected a shard pattern such as "dir/{00000..00331}.tar", got ${
+      JSON.stringify(shown)
+    }: ${cause.message}`
+    return Result.fail(new ShardError({ shard: shown, reason: "pattern", message }))
   }
 }

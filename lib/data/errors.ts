@@ -3,8 +3,47 @@ import type { TaggedErrorClass } from "../api/errors.ts"
 import type { ImageErrorReason } from "../image/errors.ts"
 
 /**
+ * Why a file of a server was not read: `missing` (404, 410), `refused` (any other status that asking again does not
+ * change), `server` (408, 425, 429, 5xx), `connection`, `timeout`, `changed` (it is not the file any more whose beginning
+ * was read), `redirect` (one that is not followed), `tooLarge`, `protocol` (an answer that contradicts itself), `request`
+ * (a URL or header that cannot be sent).
+ */
+export type DownloadReason =
+  | "missing"
+  | "refused"
+  | "server"
+  | "connection"
+  | "timeout"
+  | "changed"
+  | "redirect"
+  | "tooLarge"
+  | "protocol"
+  | "request"
+
+/**
+ * The facts: the URL without its secrets, the last attempt (from 1) of those that brought no byte, the status where there
+ * was one, the byte up to which the file was read, and whether trying again later may help.
+ */
+export interface DownloadErrorFields {
+  readonly url: string
+  readonly reason: DownloadReason
+  readonly attempt: number
+  readonly status?: number
+  readonly offset: number
+  readonly canRetry: boolean
+  readonly message: string
+}
+
+const DownloadErrorBase: TaggedErrorClass<"DownloadError", DownloadErrorFields> = Data.TaggedError("DownloadError")<
+  DownloadErrorFields
+>
+
+/** A file of a server that was not read. `message` says what was expected, what came, and what to do. */
+export class DownloadError extends DownloadErrorBase {}
+
+/**
  * Why a shard, or a set of them, cannot be used: `pattern` (the text that names shards), `missing` and `empty` (no such
- * file, no shards), `io`, `truncated` and `corrupt` (the archive), `sizes` (`sizes.json` or another file beside the
+ * file, no shards), `io`, `download` (a server; `download` has the facts), `truncated` and `corrupt` (the archive), `sizes` (`sizes.json` or another file beside the
  * shards is wrong, or contradicts a shard), `exists` and `invalidSample` (writing).
  */
 export type ShardErrorReason =
@@ -12,6 +51,7 @@ export type ShardErrorReason =
   | "missing"
   | "empty"
   | "io"
+  | "download"
   | "truncated"
   | "corrupt"
   | "sizes"
@@ -24,6 +64,8 @@ export interface ShardErrorFields {
   readonly reason: ShardErrorReason
   readonly member?: string
   readonly offset?: number
+  /** What the server did, for a shard of one. */
+  readonly download?: DownloadError
   readonly message: string
 }
 

@@ -1,9 +1,11 @@
 import { Effect, Stream } from "effect"
 import type { FileSystem } from "effect"
 import { ShardError } from "./errors.ts"
+import type { HttpOptions } from "./httpOptions.ts"
 import { splitMemberName } from "./keys.ts"
 import type { Regrouper } from "./regroup.ts"
 import { regroup } from "./regroup.ts"
+import { shownShard } from "./shardFile.ts"
 import type { ShardInfo } from "./source.ts"
 import type { Member } from "./tar.ts"
 import { readMembers } from "./tar.ts"
@@ -39,12 +41,13 @@ const bySample = (shard: string): Regrouper<Member, RawSample> => {
   }
 }
 
-/** A shard that holds another number of samples than `sizes.json` says makes the order of a resume wrong. */
+/** A shard that holds another number of samples than the file beside it says makes the order of a resume wrong. */
 const checkCount = (shard: ShardInfo, found: number): Effect.Effect<void, ShardError> => {
   if (shard.numSamples === undefined || shard.numSamples === found) return Effect.void
-  const message = `expected ${shard.numSamples} samples in ${JSON.stringify(shard.path)} as sizes.json says, found ` +
-    `${found}: write the shards again, or delete sizes.json and let them be counted`
-  return Effect.fail(new ShardError({ shard: shard.path, reason: "sizes", message }))
+  const shown = shownShard(shard.path)
+  const message = `expected ${shard.numSamples} samples in ${JSON.stringify(shown)}, as the file beside it says ` +
+    `(sizes.json, or _stats.json), found ${found}: write the shards again, or delete that file and let them be counted`
+  return Effect.fail(new ShardError({ shard: shown, reason: "sizes", message }))
 }
 
 /**
@@ -54,16 +57,17 @@ const checkCount = (shard: ShardInfo, found: number): Effect.Effect<void, ShardE
  */
 export const readSamples = (
   shard: ShardInfo,
-  wants: (extension: string, size: number) => boolean
+  wants: (extension: string, size: number) => boolean,
+  http: HttpOptions = {}
 ): Stream.Stream<RawSample, ShardError, FileSystem.FileSystem> =>
   Stream.suspend(() => {
     let found = 0
     const members = readMembers(shard.path, (path, size) => {
       const name = splitMemberName(path)
       return name !== undefined && wants(name.extension, size)
-    })
+    }, http)
     const samples = members.pipe(
-      regroup(() => bySample(shard.path)),
+      regroup(() => bySample(shownShard(shard.path))),
       Stream.map((sample) => {
         found++
         return sample

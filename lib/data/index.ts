@@ -12,6 +12,8 @@ export type { Filtered, FitsBlend, FitsTake, Mapped, MixtureOptions, Weighted } 
 export { Dataset } from "./dataset.ts"
 export type {
   DataMissingFields,
+  DownloadErrorFields,
+  DownloadReason,
   EpochTooSmallFields,
   FolderErrorFields,
   FolderErrorReason,
@@ -23,11 +25,23 @@ export type {
   TableErrorFields,
   TableErrorReason
 } from "./errors.ts"
-export { DataMissing, EpochTooSmall, FolderError, SampleError, ShardError, SizeError, TableError } from "./errors.ts"
+export {
+  DataMissing,
+  DownloadError,
+  EpochTooSmall,
+  FolderError,
+  SampleError,
+  ShardError,
+  SizeError,
+  TableError
+} from "./errors.ts"
 export type { RawSample } from "./group.ts"
 export { readSamples } from "./group.ts"
 export type { ImageFolderOptions } from "./imageFolder.ts"
 export { captionFiles, imageFolder } from "./imageFolder.ts"
+export type { FileIdentity } from "./httpFile.ts"
+export { identityAt, readUrl, readUrlText } from "./httpDownload.ts"
+export type { HttpOptions } from "./httpOptions.ts"
 export type { MemberName } from "./keys.ts"
 export { splitMemberName } from "./keys.ts"
 export type { LabelledFolder, LabelledFolderOptions } from "./labelledFolder.ts"
@@ -56,4 +70,4 @@ export { windowsOf } from "./source.ts"
 export type { Member } from "./tar.ts"
 export { readMembers } from "./tar.ts"
 export type { LabelledWebDataset, ShardServices, WebDataset, WebDatasetOptions } from "./webdataset.ts"
-export { countSamples, labelled, openWebdataset, webdataset } from "./webdataset.ts"
+export { countSamples, labelled, locateWebdataset, openWebdataset, webdataset } from "./webdataset.ts"

@@ -1,8 +1,9 @@
 import { Effect, FileSystem, Path, Stream } from "effect"
 import { ShardError } from "./errors.ts"
 import { extensionProblem, keyProblem } from "./keys.ts"
-import { SIZES_FILE } from "./location.ts"
-import { fileError, writeMembers } from "./tar.ts"
+import { fileError } from "./shardFile.ts"
+import { SIZES_FILE } from "./sizes.ts"
+import { writeMembers } from "./tar.ts"
 
 /** A sample to be stored: its key, and its members by extension (`png`, `txt`, `cls`, `json`). */
 export interface StoredSample {

@@ -1,6 +1,7 @@
 import { Effect, Result, Stream } from "effect"
 import type { Cursor, Dataset, EpochPlan } from "../api/dataset.ts"
 import { fold, keyOf, permutation } from "../tensor/random.ts"
+import { isHttpUrl, nameInUrl } from "./httpUrl.ts"
 import type { Regrouper } from "./regroup.ts"
 import { regroup } from "./regroup.ts"
 import type { SkipLedger } from "./skipping.ts"
@@ -22,6 +23,8 @@ export interface Slot<S, B, R> {
 export interface SampleSource<S, E, B, R> {
   readonly name: string
   readonly shards: Effect.Effect<ReadonlyArray<ShardInfo>, E, R>
+  /** What else tells these shards from others of the same names and counts, where that is cheap to know. */
+  readonly stamp?: Effect.Effect<string, E, R>
   readonly read: (shard: ShardInfo) => Stream.Stream<Slot<S, B, R>, E, R>
 }
 
@@ -160,10 +163,12 @@ const decoder = <S, B, R>(
     })
 }
 
+const nameOf = (path: string): string => isHttpUrl(path) ? nameInUrl(path) : path.slice(path.lastIndexOf("/") + 1)
+
 /** Names and counts of the shards, hashed: enough to notice that a set was written again, cheap for thousands of them. */
-const fingerprintOf = (shards: ReadonlyArray<ShardInfo>): Effect.Effect<string> => {
-  const listed = shards.map(({ path, numSamples }) => [path.slice(path.lastIndexOf("/") + 1), numSamples ?? null])
-  const bytes = new TextEncoder().encode(JSON.stringify(listed))
+const fingerprintOf = (shards: ReadonlyArray<ShardInfo>, stamp: string | undefined): Effect.Effect<string> => {
+  const listed = shards.map(({ path, numSamples }) => [nameOf(path), numSamples ?? null])
+  const bytes = new TextEncoder().encode(JSON.stringify(stamp === undefined ? listed : [listed, stamp]))
   return Effect.map(
     Effect.promise(() => crypto.subtle.digest("SHA-256", bytes)),
     (hash) => Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, "0")).join("").slice(0, 16)
@@ -189,7 +194,10 @@ export const windowsOf = <S, E, B, R>(
   source,
   options,
   check: source.shards,
-  fingerprint: Effect.flatMap(source.shards, fingerprintOf),
+  fingerprint: Effect.gen(function* () {
+    const shards = yield* source.shards
+    return yield* fingerprintOf(shards, source.stamp === undefined ? undefined : yield* source.stamp)
+  }),
   windows: (plan, from) =>
     Stream.unwrap(Effect.gen(function* () {
       checkPlan(plan, from)

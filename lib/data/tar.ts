@@ -1,7 +1,9 @@
-import { Effect, FileSystem, Stream } from "effect"
-import type { PlatformError } from "effect/PlatformError"
+import { Effect, Stream } from "effect"
+import type { FileSystem } from "effect"
 import { Tar } from "effect/encoding"
 import { ShardError } from "./errors.ts"
+import type { HttpOptions } from "./httpOptions.ts"
+import { shardBytes, shownShard } from "./shardFile.ts"
 
 /** A regular file of an archive. `bytes` is absent where the reader did not want it. */
 export interface Member {
@@ -12,14 +14,6 @@ export interface Member {
 
 /** One block of zeros: what the end of an archive has at least, and no cut between two members leaves. */
 const END_MARKER = 512
-const READ_SIZE = 262_144
-
-/** A failure of the file system as a ShardError. `toDo` ends the message. */
-export const fileError = (shard: string, error: PlatformError, toDo: string): ShardError => {
-  const reason = error.reason._tag === "NotFound" ? "missing" : "io"
-  const got = reason === "missing" ? "no such file" : error.message
-  return new ShardError({ shard, reason, message: `expected to reach ${JSON.stringify(shard)}, got ${got}: ${toDo}` })
-}
 
 const trailingZeros = (chunk: Uint8Array): number => {
   let at = chunk.length
@@ -31,7 +25,11 @@ const trailingZeros = (chunk: Uint8Array): number => {
  * The file's bytes, which fail at their end unless they close with zeros: a tar cut between two members is otherwise a
  * whole one to any reader.
  */
-const withEndMarker = (shard: string, bytes: Stream.Stream<Uint8Array, ShardError>, last: () => string | undefined) =>
+const withEndMarker = <R>(
+  shard: string,
+  bytes: Stream.Stream<Uint8Array, ShardError, R>,
+  last: () => string | undefined
+): Stream.Stream<Uint8Array, ShardError, R> =>
   Stream.suspend(() => {
     let length = 0
     let zeros = 0
@@ -72,22 +70,20 @@ const corrupt = (shard: string, error: Tar.TarError, member: string | undefined)
 }
 
 /**
- * The regular files of a tar (v7, USTAR, PAX, GNU long names), in order. Only what `wants` accepts is held in memory;
- * the rest is read past. The file is open while the stream runs. Fails with ShardError: `missing`, `io`, `truncated`
- * (with the byte where the file ends; the closing zeros are demanded), `corrupt` (with the offset of the header).
+ * The regular files of a tar (v7, USTAR, PAX, GNU long names) of this machine or of a server, in order. Only what
+ * `wants` accepts is held in memory; the rest is read past. The file is open while the stream runs. Fails with
+ * ShardError: `missing`, `io`, `download`, `truncated` (with the byte where the file ends; the closing zeros are
+ * demanded), `corrupt` (with the offset of the header).
  */
 export const readMembers = (
-  shard: string,
-  wants: (path: string, size: number) => boolean
+  location: string,
+  wants: (path: string, size: number) => boolean,
+  http: HttpOptions = {}
 ): Stream.Stream<Member, ShardError, FileSystem.FileSystem> =>
   Stream.suspend(() => {
     let last: string | undefined
-    const open = Effect.map(FileSystem.FileSystem, (fs) =>
-      fs.stream(shard, { chunkSize: READ_SIZE }).pipe(
-        Stream.mapError((error) => fileError(shard, error, "check the path"))
-      ))
-    const bytes = Stream.unwrap(Effect.map(open, (file) => withEndMarker(shard, file, () => last)))
-    return bytes.pipe(
+    const shard = shownShard(location)
+    return withEndMarker(shard, shardBytes(location, http), () => last).pipe(
       // Not `…OrFail`: that shows the decoder a failure of the file as its end.
       Stream.pipeThroughChannel(Tar.decode<ShardError>()),
       Stream.mapEffect(({ header: { path, size, type }, body }) => {

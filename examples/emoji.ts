@@ -11,7 +11,7 @@ import { Clock, Console, Effect, FileSystem, Path } from "effect"
 import { Command, Flag } from "effect/cli"
 import { Backend, Pipeline, Progress, readLog, renderReport, version } from "diffclip"
 import { cached, openWebdataset } from "diffclip/data"
-import { files, live, progressOnStderr } from "diffclip/node"
+import { files, live, terminalProgress } from "diffclip/node"
 import { attributions } from "./emoji/attributions.ts"
 import { OutError } from "./emoji/errors.ts"
 import { evaluateAll, lookedAtCaptions, shardsOf } from "./emoji/evaluations.ts"
@@ -127,7 +127,7 @@ const demo = (options: Options) =>
       yield* Console.log(`\n${report}`)
       yield* checkLearned(results, steps)
     }).pipe(Effect.scoped, Effect.provide(live({ dir: out, begin })))
-  }).pipe(Effect.provide([files, progressOnStderr("text")]))
+  }).pipe(Effect.provide([files, terminalProgress("text")]))
 
 const command = Command.make("emoji", {
   out: Flag.String("out").pipe(Flag.withDefault("runs/demo"), Flag.withDescription("the run directory")),

@@ -92,10 +92,12 @@ export const prometheusMetrics = (
   "port" in options ? servedMetrics(options.port) : writtenMetrics(options.file, options.everyMs ?? 5000)
 
 const servedMetrics = (port: number): Layer.Layer<never, MetricsError> =>
-  HttpRouter.serve(PrometheusMetrics.layerHttp(), { disableLogger: true, disableListenLog: true }).pipe(
-    Layer.provide(NodeHttpServer.layer(createServer, { port, host: "127.0.0.1", gracefulShutdownTimeout: 500 })),
-    Layer.catchTag("ServeError", ({ cause }) => Layer.effectDiscard(Effect.fail(notServed(port, cause))))
-  )
+  port > 65_535 ?
+    Layer.effectDiscard(Effect.fail(notServed(port, "a number beyond 65535"))) :
+    HttpRouter.serve(PrometheusMetrics.layerHttp(), { disableLogger: true, disableListenLog: true }).pipe(
+      Layer.provide(NodeHttpServer.layer(createServer, { port, host: "127.0.0.1", gracefulShutdownTimeout: 500 })),
+      Layer.catchTag("ServeError", ({ cause }) => Layer.effectDiscard(Effect.fail(notServed(port, cause))))
+    )
 
 const notServed = (port: number, cause: unknown): MetricsError => {
   const isTaken = cause instanceof Error && "code" in cause && cause.code === "EADDRINUSE"

@@ -13,6 +13,9 @@ import { type Run, runIn } from "./run.ts"
 
 export type { BackendName, CpuOptions, WebgpuOptions } from "../lib/backend/index.ts"
 export { auto, byName, cpu, webgpu } from "../lib/backend/index.ts"
+export type { OtlpOptions, PrometheusOptions } from "./metricsExport.ts"
+export { otlpMetrics, prometheusMetrics } from "./metricsExport.ts"
+export { MetricsError, type MetricsErrorReason, ReportError } from "./reportErrors.ts"
 export { ImageError } from "../lib/image/index.ts"
 export { decodeOnWhite, encodePng, renderSvg, sharpDecoder } from "../lib/image/sharp.ts"
 
@@ -24,7 +27,7 @@ export interface LiveOptions {
   readonly begin?: "fresh" | "resume" | "extend"
   /** The engine. Default `auto`. */
   readonly backend?: BackendName
-  /** How progress is shown on stderr: a bar or lines, JSON lines, or nothing. Default `text`. */
+  /** How progress is shown: a bar or lines on stderr, JSON lines on stdout, or nothing. Default `text`. */
   readonly progress?: "text" | "json" | "silent"
   /** Threads of the CPU engine. */
   readonly threads?: number
@@ -49,14 +52,24 @@ export const files: Layer.Layer<FileSystem.FileSystem | Path.Path | ImageDecoder
   parquetCodecs
 )
 
-/** Progress on stderr, so that results stay alone on stdout. */
-export const progressOnStderr = (format: "text" | "json" | "silent"): Layer.Layer<Progress> =>
-  format === "silent" ? silentProgress : progressLayer({
-    write: (text) => Effect.sync(() => void process.stderr.write(text)),
-    isTTY: process.stderr.isTTY === true,
+/** Whether colours are wanted: not where `NO_COLOR` says anything, or the terminal knows none. */
+const hasColor = (): boolean => (process.env["NO_COLOR"] ?? "") === "" && process.env["TERM"] !== "dumb"
+
+/**
+ * Progress on stderr, so that results stay alone on stdout: a bar on a terminal, plain lines elsewhere. As `json` one
+ * object a line for each step, validation, checkpoint and the summary stands on stdout, and notes stay on stderr.
+ */
+export const terminalProgress = (format: "text" | "json" | "silent"): Layer.Layer<Progress> => {
+  const to = (stream: NodeJS.WriteStream) => (text: string) => Effect.sync(() => void stream.write(text))
+  return format === "silent" ? silentProgress : progressLayer({
+    write: to(format === "json" ? process.stdout : process.stderr),
+    writeNote: to(process.stderr),
+    isTTY: process.stderr.isTTY === true && process.env["TERM"] !== "dumb",
     columns: () => process.stderr.columns || 80, // a terminal of unknown size says 0
+    hasColor: hasColor(),
     format
   })
+}
 
 /**
  * Backend, files, checkpoints, decoder, progress and run directory in one layer.
@@ -78,7 +91,7 @@ export const live = (
   const options = threads === undefined ? { softwareAdapter } : { softwareAdapter, threads }
   return Layer.mergeAll(
     backend === "auto" && threads === undefined ? auto : byName(backend, options),
-    progressOnStderr(progress),
+    terminalProgress(progress),
     runIn(dir, begin),
     checkpointStore.pipe(Layer.provideMerge(files))
   )

@@ -9,12 +9,21 @@ import { doctorCommand } from "./doctor.ts"
 import { embedCommand } from "./embed.ts"
 import { evaluateCommand } from "./evaluate.ts"
 import { exitCodeOf, type StopSignal } from "./exitCode.ts"
+import { reportCommand } from "./report.ts"
 import { trainCommand } from "./train.ts"
 import { verifyCommand } from "./verify.ts"
 
 const diffclip = Command.make("diffclip").pipe(
   Command.withDescription("train, evaluate and look inside differential-attention CLIP"),
-  Command.withSubcommands([trainCommand, evaluateCommand, embedCommand, classifyCommand, verifyCommand, doctorCommand])
+  Command.withSubcommands([
+    trainCommand,
+    evaluateCommand,
+    embedCommand,
+    classifyCommand,
+    verifyCommand,
+    reportCommand,
+    doctorCommand
+  ])
 )
 
 let signal: StopSignal

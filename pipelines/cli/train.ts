@@ -1,5 +1,6 @@
 import { Config, Console, Effect, FileSystem, Option, Path } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import process from "node:process"
 import type { Dataset, ImageText } from "../../lib/api/index.ts"
 import {
   type DataMissing,
@@ -13,12 +14,14 @@ import { type ConfigInvalid, invalid } from "../errors.ts"
 import { live } from "../node.ts"
 import { Pipeline } from "../pipeline.ts"
 import { type Preset, presetNamed, presets } from "../presets.ts"
+import { CommandLine, commandLine } from "../reportCommand.ts"
 import type { DiffclipCommand } from "./command.ts"
 import { fromAssignments } from "./assignments.ts"
 import { type FileConfig, readConfig, textOf } from "./configFile.ts"
 import type { InputError } from "./errors.ts"
 import { backend, json, softwareAdapter } from "./flags.ts"
 import { unreadable } from "./io.ts"
+import { metricsFlags, metricsOf } from "./metrics.ts"
 
 const presetOf = (name: string): Effect.Effect<Preset, ConfigInvalid> => {
   const preset = presetNamed(name)
@@ -84,6 +87,7 @@ export const trainCommand: DiffclipCommand<"train"> = Command.make("train", {
   ),
   backend,
   softwareAdapter,
+  ...metricsFlags,
   json
 }, (flags) =>
   Effect.gen(function* () {
@@ -107,6 +111,8 @@ export const trainCommand: DiffclipCommand<"train"> = Command.make("train", {
     if (flags.plan) return yield* Console.log(flags.json ? JSON.stringify(plan) : Pipeline.showPlan(plan))
     yield* Pipeline.train(preset.model, data, config).pipe(
       Effect.scoped,
+      Effect.provideService(CommandLine, commandLine(["diffclip", ...process.argv.slice(2)])),
+      Effect.provide(metricsOf(flags)),
       Effect.provide(live({
         dir,
         begin: flags.resume ? "resume" : "fresh",
@@ -115,5 +121,5 @@ export const trainCommand: DiffclipCommand<"train"> = Command.make("train", {
         softwareAdapter: flags.softwareAdapter
       }))
     )
-    yield* Console.log(flags.json ? JSON.stringify({ run: dir, finished: true }) : `trained: ${dir}`)
+    if (!flags.json) yield* Console.log(`trained: ${dir}`) // the last JSON line is the summary
   })).pipe(Command.withDescription("train a model into a run directory"))

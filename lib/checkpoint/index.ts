@@ -8,7 +8,7 @@ export { CheckpointError, UnsafePickle } from "./errors.ts"
 export type { ExportOptions, TorchExtras } from "./exportTorch.ts"
 export { encodeTorch, encodeTorchModel } from "./exportTorch.ts"
 export type { AnyClip, ClipIdentity, ModelDescription } from "./modelConfig.ts"
-export { describeModel, modelFromText, withModel } from "./modelConfig.ts"
+export { describeModel, modelFromText, withDiffVision, withModel } from "./modelConfig.ts"
 export type { CheckpointPlace } from "./locate.ts"
 export { locateCheckpoint } from "./locate.ts"
 export type { LoadedModel, ReadModelOptions } from "./modelFile.ts"
@@ -26,20 +26,27 @@ export type { BestCheckpoint, CheckpointState, RunState } from "./state.ts"
 export type { CheckpointStoreShape, LoadedCheckpoint, ResumePoint } from "./store.ts"
 export { CheckpointStore, checkpointStore } from "./store.ts"
 export type { LazyTensor, TensorFile } from "./tensorFile.ts"
-export { openTensorFile, openTensors } from "./tensorFile.ts"
+export { formatOf, openSafetensors, openTensorFile, openTensors } from "./tensorFile.ts"
 export type {
+  ByteSource,
   OfficialOptimizer,
   ParameterGroup,
   ParameterState,
+  Picklable,
   PickleValue,
   TorchFile,
   TorchTensor
 } from "./torch/index.ts"
 export {
+  decayGroups,
   entryOf,
+  fileSource,
   isDict,
+  isList,
   isNode,
+  isObject,
   isTensor,
+  isTuple,
   memorySource,
   openTorch,
   optimizerOf,

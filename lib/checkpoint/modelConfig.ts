@@ -1,7 +1,8 @@
 import { Effect, Schema } from "effect"
 import type { TextInput } from "../api/index.ts"
-import type { Clip, ClipConfig, ClipInput, ClipOf } from "../models/index.ts"
+import type { Clip, ClipConfig, ClipInput, ClipOf, ClipParams } from "../models/index.ts"
 import { clipFromConfig } from "../models/index.ts"
+import type { DiffAttention } from "../nn/index.ts"
 import { type Params, ShapeError } from "../tensor/index.ts"
 import type { CheckpointError } from "./errors.ts"
 import { checkpointError } from "./errors.ts"
@@ -194,3 +195,12 @@ const isVisionOnly = (model: AnyClip): model is ClipOf<"diffClipVision"> => mode
 /** Calls a function that works for every parameter tree with a model whose tree is known at run time only. */
 export const withModel = <R>(model: AnyClip, use: <P extends Params>(model: Clip<P>) => R): R =>
   isPlain(model) ? use(model) : isVisionOnly(model) ? use(model) : use(model)
+
+/**
+ * The same for functions that need differential attention in the image tower, whatever the text tower has; undefined for
+ * a model without it.
+ */
+export const withDiffVision = <R>(
+  model: AnyClip,
+  use: <TA>(model: Clip<ClipParams<DiffAttention, TA>>) => R
+): R | undefined => isPlain(model) ? undefined : isVisionOnly(model) ? use(model) : use(model)

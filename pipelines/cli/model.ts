@@ -1,6 +1,6 @@
 import { Effect, FileSystem } from "effect"
 import type { Option, Scope } from "effect"
-import { Flag } from "effect/cli"
+import { Argument, Flag } from "effect/cli"
 import type { Trained } from "../../lib/api/index.ts"
 import type { Backend, UnitError } from "../../lib/backend/index.ts"
 import type { CheckpointError, CheckpointStore, ClipIdentity, UnsafePickle } from "../../lib/checkpoint/index.ts"
@@ -9,7 +9,8 @@ import type { Clip } from "../../lib/models/index.ts"
 import { clip, diffClip, diffClipStar, diffClipVision } from "../../lib/models/index.ts"
 import type { Params } from "../../lib/tensor/index.ts"
 import { type ConfigInvalid, invalid } from "../errors.ts"
-import { loadAny } from "../load.ts"
+import type { DiffVisionModel } from "../attentionMaps.ts"
+import { loadAny, loadDiffVision as loadDifferential } from "../load.ts"
 import type { InputError } from "./errors.ts"
 import { unreadable } from "./io.ts"
 
@@ -18,12 +19,14 @@ const models: Readonly<Record<string, ClipIdentity>> = { clip, diffClip, diffCli
 /** `--model NAME|FILE`: which model a checkpoint is of that does not say so itself. */
 export const modelFlag: Flag.Flag<Option.Option<string>> = Flag.String("model").pipe(
   Flag.withDescription(
-    `for checkpoints that do not say: ${Object.keys(models).join(", ")} at ViT-B/16, or a run's config.json`
+    `for checkpoints that do not say: ${Object.keys(models).join(", ")} at ViT-B/16, or a run's config.json; ` +
+      "without it a .pt file is taken for what its tensors suggest"
   ),
   Flag.optional
 )
 
-const modelOf = (
+/** The model that `--model` names: a preset's, or that of a JSON file. */
+export const modelOf = (
   name: string
 ): Effect.Effect<ClipIdentity, CheckpointError | ConfigInvalid | InputError, FileSystem.FileSystem> =>
   Effect.gen(function* () {
@@ -50,3 +53,23 @@ export const loadNamed = <A, E, R>(
   name === undefined ?
     loadAny(checkpoint, use) :
     Effect.flatMap(modelOf(name), (model) => loadAny(checkpoint, use, { unlessStored: model }))
+
+/** `CHECKPOINT`, as every command takes it. */
+export const checkpointArgument = (name: string = "CHECKPOINT"): Argument.Argument<string> =>
+  Argument.String(name).pipe(
+    Argument.withDescription("a .safetensors or .pt file, a step-N folder or a run directory")
+  )
+
+/** The same for commands that need differential attention in the image tower. */
+export const loadDiffVision = <A, E, R>(
+  checkpoint: string,
+  name: string | undefined,
+  use: <TA>(trained: Trained<DiffVisionModel<TA>>) => Effect.Effect<A, E, R>
+): Effect.Effect<
+  A,
+  E | CheckpointError | UnsafePickle | UnitError | ConfigInvalid | InputError,
+  R | CheckpointStore | Backend | Scope.Scope | FileSystem.FileSystem
+> =>
+  name === undefined ?
+    loadDifferential(checkpoint, use) :
+    Effect.flatMap(modelOf(name), (model) => loadDifferential(checkpoint, use, { unlessStored: model }))

@@ -1,0 +1,7 @@
+export type { DiffReport, TensorDifference } from "./diff.ts"
+export { diffTensors } from "./diff.ts"
+export type { InspectError } from "./inspect.ts"
+export { inspect } from "./inspect.ts"
+export type { Inspection, Json, TensorFacts } from "./inspection.ts"
+export { harmlessJson, renderInspection } from "./render.ts"
+export { renderDiff } from "./renderDiff.ts"

@@ -4,11 +4,12 @@ import { Effect } from "effect"
 import type { RgbImage, Trained } from "../lib/api/index.ts"
 import type { UnitError } from "../lib/backend/index.ts"
 import { Backend } from "../lib/backend/index.ts"
-import type { Clip, ClipParams } from "../lib/models/index.ts"
+import type { Clip, ClipConfig, ClipParams } from "../lib/models/index.ts"
 import { lambdaInitOf, runVision } from "../lib/models/index.ts"
 import type { DiffAttention } from "../lib/nn/index.ts"
 import { lookAtDiffAttention } from "../lib/nn/index.ts"
 import { encodePictures, evaluationTransform, noNoise } from "./encode.ts"
+import { allReadings, mapReading, perform, type Reading, readingOf } from "./reading.ts"
 
 /** What the class token looks at in one layer. Maps are [B, He, P], row-major: head pairs, patches from the top left. */
 export interface LayerAttention {
@@ -28,26 +29,22 @@ export interface LayerAttention {
 /** A model whose image tower has differential attention, whatever its text tower. */
 export type DiffVisionModel<TA> = Clip<ClipParams<DiffAttention, TA>>
 
-/** The class token's row of maps [B, He, N, N] without its first column: [B, He, P]. */
-const classRow = (maps: Tensor): Float32Array => {
+/** The class token's row of maps [B, He, N, N] without its first column: [B, He, P]; kept from the scopes around. */
+const classRow = (maps: Tensor): Tensor => {
   const [b = 0, pairs = 0, n = 0] = maps.shape
-  const row = tf.slice(maps, [0, 0, 0, 1], [b, pairs, 1, n - 1]) // [B, He, N, N] -> [B, He, 1, P]
-  return Float32Array.from(row.dataSync())
+  return tf.keep(tf.slice(maps, [0, 0, 0, 1], [b, pairs, 1, n - 1])) // [B, He, N, N] -> [B, He, 1, P]
 }
 
-/**
- * Both attention maps of the class token and their difference, layer by layer, for images [B, 3, S, S] normalised as the
- * model wants them. One synchronous unit: call it within `backend.sync`. Nothing is left on the engine.
- * Source: DiffCLIP section 3 and its figure of attention maps.
- */
-export const attentionMaps = <TA>(
+/** `attentionMaps` as the work of one unit. */
+export const readMaps = <TA>(
   model: DiffVisionModel<TA>,
   params: ClipParams<DiffAttention, TA>,
   images: Tensor
-): ReadonlyArray<LayerAttention> => {
+): Reading<ReadonlyArray<LayerAttention>> => {
   const { settings } = model
-  const layers: Array<LayerAttention> = []
-  tf.tidy(() => {
+  const rows: Array<Tensor> = [] // kept, since a block frees its maps when it ends
+  const layers: Array<Reading<LayerAttention>> = []
+  try {
     runVision(
       settings,
       (layer) => {
@@ -55,27 +52,50 @@ export const attentionMaps = <TA>(
         const look = lookAtDiffAttention({ numHeads: settings.vision.numHeads, mask: "none", lambdaInit })
         return (p, x) => {
           const { out, ...maps } = look(p, x)
-          // Read at once: the block that calls this frees the maps when it ends.
-          const first = classRow(maps.first.tensor)
-          const second = classRow(maps.second.tensor)
-          const lambda = maps.lambda.tensor.dataSync()[0] ?? Number.NaN
-          layers.push({
-            lambda,
-            numPairs: settings.vision.numHeads / 2,
-            numPatches: (settings.imageSize / settings.patchSize) ** 2,
-            first,
-            second,
-            difference: first.map((weight, i) => weight - lambda * (second[i] ?? Number.NaN))
-          })
+          const kept = [
+            classRow(maps.first.tensor),
+            classRow(maps.second.tensor),
+            tf.keep(tf.clone(maps.lambda.tensor))
+          ]
+          rows.push(...kept)
+          layers.push(mapReading(allReadings(kept.map(readingOf)), (numbers) => layerOf(settings, numbers)))
           return out
         }
       },
       params.visual,
       images
     )
-  })
-  return layers
+  } catch (error) {
+    tf.dispose(rows)
+    throw error
+  }
+  return allReadings(layers)
 }
+
+const NONE = new Float32Array()
+
+const layerOf = (
+  { vision, imageSize, patchSize }: ClipConfig,
+  [first = NONE, second = NONE, [lambda = Number.NaN] = NONE]: ReadonlyArray<Float32Array>
+): LayerAttention => ({
+  lambda,
+  numPairs: vision.numHeads / 2,
+  numPatches: (imageSize / patchSize) ** 2,
+  first,
+  second,
+  difference: first.map((weight, i) => weight - lambda * (second[i] ?? Number.NaN))
+})
+
+/**
+ * Both attention maps of the class token and their difference, layer by layer, for images [B, 3, S, S] normalised as the
+ * model wants them. Source: DiffCLIP section 3 and its figure of attention maps.
+ */
+export const attentionMaps = <TA>(
+  model: DiffVisionModel<TA>,
+  params: ClipParams<DiffAttention, TA>,
+  images: Tensor
+): Effect.Effect<ReadonlyArray<LayerAttention>, UnitError, Backend> =>
+  Effect.flatMap(Backend, (backend) => perform(backend, () => readMaps(model, params, images)))
 
 /** `attentionMaps` of a trained model for decoded pictures of any size, put through the evaluation's transform. */
 export const lookAtPictures = <TA>(
@@ -83,15 +103,10 @@ export const lookAtPictures = <TA>(
   pictures: ReadonlyArray<RgbImage>
 ): Effect.Effect<ReadonlyArray<LayerAttention>, UnitError, Backend> =>
   Effect.flatMap(Backend, (backend) =>
-    backend.sync(() => {
+    perform(backend, () => {
       const { size } = model.transform.image
       const pixels = encodePictures(evaluationTransform(model.transform), pictures, noNoise)
-      const images = tf.tensor4d(pixels, [pictures.length, 3, size, size])
-      try {
-        return attentionMaps(model, params, images)
-      } finally {
-        images.dispose()
-      }
+      return readMaps(model, params, tf.tensor4d(pixels, [pictures.length, 3, size, size]))
     }))
 
 /** The mean over head pairs of one picture's map: [B, He, P] -> [P]. */

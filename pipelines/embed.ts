@@ -4,7 +4,7 @@ import type { DualEncoder, EmbeddingMatrix, RgbImage, Trained } from "../lib/api
 import type { UnitError } from "../lib/backend/index.ts"
 import { Backend } from "../lib/backend/index.ts"
 import type { Params } from "../lib/tensor/index.ts"
-import { makeEncoders } from "./encoders.ts"
+import { makeEncoders, scaleOf } from "./encoders.ts"
 
 /** What is to be embedded. */
 export interface EmbedInput {
@@ -61,7 +61,7 @@ export const embed: Embed = dual(
       return {
         imageEmbed: images === undefined ? undefined : yield* encoders.encodeImages(images),
         textEmbed: texts === undefined ? undefined : yield* encoders.encodeTexts(texts),
-        scale: yield* backend.sync(() => Math.exp(model.logitScale(params).tensor.dataSync()[0] ?? Number.NaN))
+        scale: yield* scaleOf(model, params, backend)
       }
     })
 )

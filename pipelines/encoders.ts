@@ -5,6 +5,7 @@ import type { DualEncoder, EmbeddingMatrix, Encoders } from "../lib/api/index.ts
 import type { BackendShape, UnitError } from "../lib/backend/index.ts"
 import type { Params } from "../lib/tensor/index.ts"
 import type { Value } from "../lib/tensor/index.ts"
+import { mapReading, perform, readingOf, readingOfCopy } from "./reading.ts"
 import { encodePictures, evaluationTransform, noNoise, tokenizerOf } from "./encode.ts"
 
 /** Rows that go through a tower at once. */
@@ -38,7 +39,7 @@ export const makeEncoders = <P extends Params, W extends number>(
   const { image, text } = model.transform
   const pixels = evaluationTransform(model.transform)
   const inTower = (make: () => Tensor, tower: (input: Tensor) => Value): Effect.Effect<Float32Array, UnitError> =>
-    backend.sync(() => tf.tidy(() => Float32Array.from(tower(make()).tensor.dataSync())))
+    perform(backend, () => readingOf(tower(make()).tensor))
   const encodeRows = <A>(rows: ReadonlyArray<A>, idsOf: (part: ReadonlyArray<A>) => Int32Array) =>
     passes(rows, model.embedDim, (part) =>
       inTower(
@@ -66,3 +67,14 @@ export const makeEncoders = <P extends Params, W extends number>(
     }
   }
 }
+
+/** exp of the logarithm of a model's logit scale. */
+export const scaleOf = <P extends Params>(
+  model: DualEncoder<P>,
+  params: P,
+  backend: BackendShape
+): Effect.Effect<number, UnitError> =>
+  perform(
+    backend,
+    () => mapReading(readingOfCopy(model.logitScale(params).tensor), ([logScale = Number.NaN]) => Math.exp(logScale))
+  )

@@ -1,12 +1,20 @@
 import * as tf from "@tensorflow/tfjs-core"
+import { Effect } from "effect"
 import type * as fc from "fast-check"
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect } from "vitest"
 import { registerCpu } from "../lib/backend/cpu/register.ts"
+import type { Engine } from "../pipelines/reading.ts"
 
 /** `cpu` is stock tfjs, where the compositions of lib/ops run; `diffclip-cpu` is our engine with its kernels. */
 export const engineNames = ["cpu", "diffclip-cpu"] as const
 /** An engine that this machine has. */
 export type EngineName = (typeof engineNames)[number]
+
+/** Units and reads on whichever engine is in use. */
+export const engineInUse: Engine<never> = {
+  sync: (unit) => Effect.sync(unit),
+  read: (tensor) => Effect.sync(() => Float32Array.from(tensor.dataSync()))
+}
 
 /** The current backend is `name` for the tests of this block, and no test of it leaves a tensor behind. */
 export const onEngine = (name: EngineName): void => {

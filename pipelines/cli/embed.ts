@@ -5,7 +5,7 @@ import type { EmbeddingMatrix, Encoders, TextInput } from "../../lib/api/index.t
 import { Backend } from "../../lib/backend/index.ts"
 import { bytesOf, encodeSafetensors, float32Tensor, readSafetensors, toIntegers } from "../../lib/checkpoint/index.ts"
 import { ImageDecoder } from "../../lib/image/index.ts"
-import { makeEncoders } from "../encoders.ts"
+import { makeEncoders, scaleOf } from "../encoders.ts"
 import { invalid } from "../errors.ts"
 import { live } from "../node.ts"
 import { writeBeside } from "../writeBeside.ts"
@@ -111,8 +111,7 @@ export const embedCommand: DiffclipCommand<"embed"> = Command.make("embed", {
         const ids = yield* readTokens(tokens, model.transform.text)
         found.push(tensorOf("text_embed", yield* encoders.encodeTokens(ids)))
       }
-      const scale = yield* service.sync(() => Math.exp(model.logitScale(params).tensor.dataSync()[0] ?? Number.NaN))
-      found.push(float32Tensor("logit_scale", [1], Float32Array.of(scale)))
+      found.push(float32Tensor("logit_scale", [1], Float32Array.of(yield* scaleOf(model, params, service))))
       const metadata = {
         model: model.name,
         ...(images === undefined ? {} : { images: JSON.stringify(names) }),

@@ -2,8 +2,10 @@ import * as tf from "@tensorflow/tfjs-core"
 import { expect, it } from "vitest"
 import { lambdaInitOf, makeDiffClip } from "../../lib/models/index.ts"
 import { disposeParams, fold, keyOf, normal } from "../../lib/tensor/index.ts"
-import { attentionMaps, meanOverHeads } from "../../pipelines/attentionMaps.ts"
-import { onEachEngine } from "../engines.ts"
+import { Effect } from "effect"
+import { meanOverHeads, readMaps } from "../../pipelines/attentionMaps.ts"
+import { perform } from "../../pipelines/reading.ts"
+import { engineInUse, onEachEngine } from "../engines.ts"
 
 const model = makeDiffClip("looking", {
   imageSize: 12,
@@ -16,10 +18,10 @@ const model = makeDiffClip("looking", {
 })
 
 onEachEngine(() => {
-  it("each layer has the class token's two maps over the patches, and first - lambda second", () => {
+  it("each layer has the class token's two maps over the patches, and first - lambda second", async () => {
     const params = model.init(keyOf(3))
     const images = tf.tensor4d(normal(fold(keyOf(3), "images"), 2 * 3 * 144, 1), [2, 3, 12, 12])
-    const layers = attentionMaps(model, params, images)
+    const layers = await Effect.runPromise(perform(engineInUse, () => readMaps(model, params, images)))
     images.dispose()
     disposeParams(params)
     expect(layers.map(({ numPairs, numPatches }) => [numPairs, numPatches])).toEqual([[2, 9], [2, 9]])
@@ -40,12 +42,12 @@ onEachEngine(() => {
     }
   })
 
-  it("looking does not change what the model says of a picture", () => {
+  it("looking does not change what the model says of a picture", async () => {
     const params = model.init(keyOf(4))
     const images = tf.tensor4d(normal(fold(keyOf(4), "images"), 3 * 144, 1), [1, 3, 12, 12])
     const embed = () => tf.tidy(() => Array.from(model.encodeImage(params, images).tensor.dataSync()))
     const before = embed()
-    attentionMaps(model, params, images)
+    await Effect.runPromise(perform(engineInUse, () => readMaps(model, params, images)))
     expect(embed()).toEqual(before)
     images.dispose()
     disposeParams(params)

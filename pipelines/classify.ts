@@ -1,4 +1,5 @@
 import { Effect } from "effect"
+import { dual } from "effect/Function"
 import type { DualEncoder, EmbeddingMatrix, RgbImage, Trained } from "../lib/api/index.ts"
 import type { Backend, UnitError } from "../lib/backend/index.ts"
 import {
@@ -31,6 +32,23 @@ const rowsOf = ({ columns, data }: EmbeddingMatrix, first: number, rows: number)
   data: data.subarray(first * columns, (first + rows) * columns)
 })
 
+/** How labelling can fail. */
+export type ClassifyError = ConfigInvalid | EvaluationError | UnitError
+
+/** For each picture every class, best first. */
+export type Labels = ReadonlyArray<ReadonlyArray<ClassScore>>
+
+/** `classify` with the model last, for `pipe`, or first. */
+export interface Classify {
+  (input: ClassifyInput): <P extends Params, E extends number>(
+    trained: Trained<DualEncoder<P, E>>
+  ) => Effect.Effect<Labels, ClassifyError, Backend>
+  <P extends Params, E extends number>(
+    trained: Trained<DualEncoder<P, E>>,
+    input: ClassifyInput
+  ): Effect.Effect<Labels, ClassifyError, Backend>
+}
+
 /**
  * Zero-shot labels for pictures: every class with its probability, best first, a list for each picture. Probabilities
  * are over the classes that were offered. Fails with ConfigInvalid (no class, a template without `{}`) and with
@@ -46,41 +64,42 @@ const rowsOf = ({ columns, data }: EmbeddingMatrix, first: number, rows: number)
  * const program = Effect.gen(function* () {
  *   const images = [yield* decodeOnWhite(readFileSync("heart.png"))]
  *   const trained = yield* Pipeline.load(diffClip, "runs/first")
- *   const [scores] = yield* Pipeline.classify({ images, classNames: ["heart", "cat", "car"] })(trained)
+ *   const [scores] = yield* Pipeline.classify(trained, { images, classNames: ["heart", "cat", "car"] })
  *   yield* Console.log(scores?.[0]) // { className: "heart", probability: 0.97, cosine: 0.31 }
  * })
  * Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(live())))
  * ```
  */
-export const classify = ({ images, classNames, templates = [defaultTemplate] }: ClassifyInput) =>
-<P extends Params>(
-  trained: Trained<DualEncoder<P>>
-): Effect.Effect<
-  ReadonlyArray<ReadonlyArray<ClassScore>>,
-  ConfigInvalid | EvaluationError | UnitError,
-  Backend
-> =>
-  Effect.gen(function* () {
-    const without = templates.find((template) => !template.includes("{}"))
-    if (classNames.length === 0) return yield* invalid("classNames", "expected at least one class, found none")
-    if (templates.length === 0) return yield* invalid("templates", "expected at least one template, found none")
-    if (without !== undefined) {
-      return yield* invalid("templates", `expected {} for the class name, found ${JSON.stringify(without)}`)
-    }
-    const texts = classNames.flatMap((name) => templates.map((template) => fillTemplate(template, name)))
-    const { imageEmbed, textEmbed, scale } = yield* embed({ images, texts })(trained)
-    if (imageEmbed === undefined || textEmbed === undefined) return []
-    for (const [what, matrix] of [["picture", imageEmbed], ["sentence", textEmbed]] as const) {
-      const row = firstNotFiniteRow(matrix)
-      if (row !== undefined) {
-        return yield* new EvaluationError({
-          reason: "notFinite",
-          protocol: "classify",
-          dataset: `${images.length} pictures`,
-          message: `classify: expected finite embeddings, but that of ${what} ${row} is not; check the weights`
-        })
+export const classify: Classify = dual(
+  2,
+  <P extends Params, E extends number>(
+    trained: Trained<DualEncoder<P, E>>,
+    { images, classNames, templates = [defaultTemplate] }: ClassifyInput
+  ): Effect.Effect<Labels, ClassifyError, Backend> =>
+    Effect.gen(function* () {
+      const without = templates.find((template) => !template.includes("{}"))
+      if (classNames.length === 0) return yield* invalid("classNames", "expected at least one class, found none")
+      if (templates.length === 0) return yield* invalid("templates", "expected at least one template, found none")
+      if (without !== undefined) {
+        return yield* invalid("templates", `expected {} for the class name, found ${JSON.stringify(without)}`)
       }
-    }
-    const classes = classEmbeddings(classNames.map((_, k) => rowsOf(textEmbed, k * templates.length, templates.length)))
-    return classScores(imageEmbed, classes, classNames, scale)
-  })
+      const texts = classNames.flatMap((name) => templates.map((template) => fillTemplate(template, name)))
+      const { imageEmbed, textEmbed, scale } = yield* embed(trained, { images, texts })
+      if (imageEmbed === undefined || textEmbed === undefined) return []
+      for (const [what, matrix] of [["picture", imageEmbed], ["sentence", textEmbed]] as const) {
+        const row = firstNotFiniteRow(matrix)
+        if (row !== undefined) {
+          return yield* new EvaluationError({
+            reason: "notFinite",
+            protocol: "classify",
+            dataset: `${images.length} pictures`,
+            message: `classify: expected finite embeddings, but that of ${what} ${row} is not; check the weights`
+          })
+        }
+      }
+      const classes = classEmbeddings(
+        classNames.map((_, k) => rowsOf(textEmbed, k * templates.length, templates.length))
+      )
+      return classScores(imageEmbed, classes, classNames, scale)
+    })
+)

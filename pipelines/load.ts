@@ -4,11 +4,13 @@ import type { Trained } from "../lib/api/index.ts"
 import type { UnitError } from "../lib/backend/index.ts"
 import { Backend } from "../lib/backend/index.ts"
 import type { CheckpointError, LoadedCheckpoint, LoadOptions, UnsafePickle } from "../lib/checkpoint/index.ts"
-import { CheckpointStore, paramsFrom, withModel } from "../lib/checkpoint/index.ts"
+import { CheckpointStore, paramsFrom, withDiffVision, withModel } from "../lib/checkpoint/index.ts"
 import type { Clip } from "../lib/models/index.ts"
 import { plainText } from "../lib/track/index.ts"
 import type { Params } from "../lib/tensor/index.ts"
 import { disposeParams } from "../lib/tensor/index.ts"
+import type { DiffVisionModel } from "./attentionMaps.ts"
+import { type ConfigInvalid, invalid } from "./errors.ts"
 import { asTrained } from "./trained.ts"
 
 const place = <P extends Params, E extends number>(
@@ -32,10 +34,25 @@ const place = <P extends Params, E extends number>(
 export const load = <P extends Params, E extends number>(
   model: Clip<P, E>,
   checkpoint: string
-): Effect.Effect<Trained<Clip<P, E>>, CheckpointError | UnsafePickle | UnitError, CheckpointStore | Backend | Scope.Scope> =>
+): Effect.Effect<
+  Trained<Clip<P, E>>,
+  CheckpointError | UnsafePickle | UnitError,
+  CheckpointStore | Backend | Scope.Scope
+> =>
   Effect.gen(function* () {
     const store = yield* CheckpointStore
     return yield* place(model, yield* store.load(checkpoint, { wanted: model }))
+  })
+
+const loadAnnounced = (
+  checkpoint: string,
+  options: LoadOptions
+): Effect.Effect<LoadedCheckpoint, CheckpointError | UnsafePickle, CheckpointStore> =>
+  Effect.gen(function* () {
+    const store = yield* CheckpointStore
+    const loaded = yield* store.load(checkpoint, options)
+    if (loaded.inference !== undefined) yield* Console.error(plainText(loaded.inference))
+    return loaded
   })
 
 /**
@@ -48,8 +65,26 @@ export const loadAny = <A, E, R>(
   options: LoadOptions = {}
 ): Effect.Effect<A, E | CheckpointError | UnsafePickle | UnitError, R | CheckpointStore | Backend | Scope.Scope> =>
   Effect.gen(function* () {
-    const store = yield* CheckpointStore
-    const loaded = yield* store.load(checkpoint, options)
-    if (loaded.inference !== undefined) yield* Console.error(plainText(loaded.inference))
+    const loaded = yield* loadAnnounced(checkpoint, options)
     return yield* withModel(loaded.model, (model) => Effect.flatMap(place(model, loaded), use))
+  })
+
+/** The same for what needs differential attention in the image tower; ConfigInvalid for a model that has none. */
+export const loadDiffVision = <A, E, R>(
+  checkpoint: string,
+  use: <TA>(trained: Trained<DiffVisionModel<TA>>) => Effect.Effect<A, E, R>,
+  options: LoadOptions = {}
+): Effect.Effect<
+  A,
+  E | CheckpointError | UnsafePickle | UnitError | ConfigInvalid,
+  R | CheckpointStore | Backend | Scope.Scope
+> =>
+  Effect.gen(function* () {
+    const loaded = yield* loadAnnounced(checkpoint, options)
+    const looked = withDiffVision(loaded.model, (model) => Effect.flatMap(place(model, loaded), use))
+    return yield* looked ?? invalid(
+      "model",
+      `expected differential attention in the image tower, found ${loaded.model.name} with ordinary attention: ` +
+        "it has one map a head, and no difference to look at"
+    )
   })

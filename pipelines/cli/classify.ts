@@ -42,7 +42,7 @@ export const classifyCommand: DiffclipCommand<"classify"> = Command.make("classi
       for (let begin = 0; begin < files.length; begin += CHUNK) {
         const part = files.slice(begin, begin + CHUNK)
         const images = yield* Effect.forEach(part, readPicture, { concurrency: 4 })
-        const scores = yield* classify({ images, classNames, ...templates })(trained)
+        const scores = yield* classify(trained, { images, classNames, ...templates })
         for (const [i, file] of part.entries()) {
           const best = scores[i]?.slice(0, flags.top) ?? []
           yield* Console.log(

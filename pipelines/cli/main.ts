@@ -4,11 +4,16 @@ import { Command } from "effect/cli"
 import process from "node:process"
 import { files } from "../node.ts"
 import { version } from "../version.ts"
+import { attentionCommand } from "./attention.ts"
 import { classifyCommand } from "./classify.ts"
+import { diffCommand } from "./diff.ts"
+import { dataCommand } from "./dataCommands.ts"
 import { doctorCommand } from "./doctor.ts"
 import { embedCommand } from "./embed.ts"
 import { evaluateCommand } from "./evaluate.ts"
 import { exitCodeOf, type StopSignal } from "./exitCode.ts"
+import { exportCommand } from "./export.ts"
+import { inspectCommand } from "./inspect.ts"
 import { reportCommand } from "./report.ts"
 import { trainCommand } from "./train.ts"
 import { verifyCommand } from "./verify.ts"
@@ -20,7 +25,12 @@ const diffclip = Command.make("diffclip").pipe(
     evaluateCommand,
     embedCommand,
     classifyCommand,
+    dataCommand,
+    attentionCommand,
     verifyCommand,
+    inspectCommand,
+    diffCommand,
+    exportCommand,
     reportCommand,
     doctorCommand
   ])

@@ -1,12 +1,12 @@
 import { Console, Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import type { Evaluation } from "../../lib/api/index.ts"
-import { labelled, webdataset } from "../../lib/data/index.ts"
 import { retrieval, zeroShot } from "../../lib/eval/index.ts"
 import { formatPercent } from "../../lib/track/index.ts"
 import { Pipeline } from "../pipeline.ts"
 import { live } from "../node.ts"
 import type { DiffclipCommand } from "./command.ts"
+import { dataForms, openLabels, openPairs } from "./data.ts"
 import { backend, json } from "./flags.ts"
 import { loadNamed, modelFlag } from "./model.ts"
 
@@ -32,9 +32,13 @@ export const evaluateCommand: DiffclipCommand<"evaluate"> = Command.make("evalua
     Argument.withDescription("a .safetensors file, a step-N folder or a run directory")
   ),
   protocol: Flag.Literals("protocol", ["zero-shot", "retrieval"]).pipe(
-    Flag.withDescription("zero-shot reads .cls members, retrieval captions")
+    Flag.withDescription("zero-shot reads labels, retrieval captions")
   ),
-  data: Flag.String("data").pipe(Flag.withDescription("a directory of shards or a pattern")),
+  data: Flag.String("data").pipe(
+    Flag.withDescription(
+      `for retrieval ${dataForms}; for zero-shot shards with .cls members, or a folder of class folders`
+    )
+  ),
   model: modelFlag,
   backend,
   json
@@ -43,11 +47,11 @@ export const evaluateCommand: DiffclipCommand<"evaluate"> = Command.make("evalua
     Effect.gen(function* () {
       const [result, count]: readonly [Evaluation, string] = flags.protocol === "zero-shot" ?
         yield* Effect.map(
-          Effect.flatMap(labelled(flags.data), (data) => Pipeline.evaluate(zeroShot, data)(trained)),
+          Effect.flatMap(openLabels(flags.data), ({ dataset }) => Pipeline.evaluate(zeroShot, dataset)(trained)),
           (found) => [found, `${found.n} pictures`] as const
         ) :
         yield* Effect.map(
-          Pipeline.evaluate(retrieval, webdataset(flags.data))(trained),
+          Effect.flatMap(openPairs(flags.data), ({ dataset }) => Pipeline.evaluate(retrieval, dataset)(trained)),
           (found) => [found, `${found.numImages} pictures, all their ${found.numTexts} captions`] as const
         )
       yield* Console.log(flags.json ? object(result) : table(result, count))

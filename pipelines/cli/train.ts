@@ -1,14 +1,7 @@
 import { Config, Console, Effect, FileSystem, Option, Path } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import process from "node:process"
-import type { Dataset, ImageText } from "../../lib/api/index.ts"
-import {
-  type DataMissing,
-  openWebdataset,
-  type SampleError,
-  type ShardError,
-  type ShardServices
-} from "../../lib/data/index.ts"
+import { type ShardServices, shown } from "../../lib/data/index.ts"
 import { decodeTrainConfig, overlay } from "../config.ts"
 import { type ConfigInvalid, invalid } from "../errors.ts"
 import { live } from "../node.ts"
@@ -17,6 +10,7 @@ import { type Preset, presetNamed, presets } from "../presets.ts"
 import { CommandLine, commandLine } from "../reportCommand.ts"
 import type { DiffclipCommand } from "./command.ts"
 import { fromAssignments } from "./assignments.ts"
+import { dataForms, type OpenDataError, type Opened, openPairs, type Pairs } from "./data.ts"
 import { type FileConfig, readConfig, textOf } from "./configFile.ts"
 import type { InputError } from "./errors.ts"
 import { backend, json, softwareAdapter } from "./flags.ts"
@@ -30,19 +24,14 @@ const presetOf = (name: string): Effect.Effect<Preset, ConfigInvalid> => {
     Effect.succeed(preset)
 }
 
-type AnyPairs = Dataset<ImageText, ShardError | SampleError | DataMissing, ShardServices>
-
 const dataOf = (
   name: string | undefined,
   preset: Preset
-): Effect.Effect<AnyPairs, ConfigInvalid | ShardError, FileSystem.FileSystem | ShardServices> => {
-  if (name === undefined) {
-    return preset.dataset === undefined ?
-      Effect.fail(invalid("data", "expected --data with a directory of shards or a pattern: this preset has none")) :
-      Effect.succeed(preset.dataset)
-  }
-  const named = presetNamed(name)?.dataset
-  return named === undefined ? openWebdataset(name) : Effect.succeed(named)
+): Effect.Effect<Opened<Pairs>, OpenDataError, FileSystem.FileSystem | ShardServices> => {
+  if (name !== undefined) return openPairs(name)
+  return preset.dataset === undefined ?
+    Effect.fail(invalid("data", `expected --data, since this preset has none: ${dataForms}`)) :
+    Effect.succeed({ dataset: preset.dataset, recognised: `the preset's ${preset.dataset.name}` })
 }
 
 /** The configuration that a run began with, so that `--resume --out DIR` is enough; nothing where there is no run. */
@@ -69,7 +58,7 @@ export const trainCommand: DiffclipCommand<"train"> = Command.make("train", {
     Flag.optional
   ),
   data: Flag.String("data").pipe(
-    Flag.withDescription("a preset's name, a directory of shards, or a pattern such as dir/{00000..00009}.tar"),
+    Flag.withDescription(dataForms),
     Flag.optional
   ),
   out: Flag.String("out").pipe(Flag.withDescription("the run directory (default runs/PRESET)"), Flag.optional),
@@ -106,7 +95,9 @@ export const trainCommand: DiffclipCommand<"train"> = Command.make("train", {
     ].reduce<unknown>((base, over) => overlay(base, over), preset.config)
     const config = yield* decodeTrainConfig(written)
     const dir = out ?? (yield* textOf(file, "out")) ?? `runs/${name}`
-    const data = yield* dataOf(Option.getOrUndefined(flags.data) ?? (yield* textOf(file, "dataset")), preset)
+    const named = Option.getOrUndefined(flags.data) ?? (yield* textOf(file, "dataset"))
+    const { dataset: data, recognised } = yield* dataOf(named, preset)
+    if (!flags.json) yield* Console.error(`data: ${shown(data.name)}, ${recognised}`)
     const plan = yield* Pipeline.plan(preset.model, data, config)
     if (flags.plan) return yield* Console.log(flags.json ? JSON.stringify(plan) : Pipeline.showPlan(plan))
     yield* Pipeline.train(preset.model, data, config).pipe(

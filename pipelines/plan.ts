@@ -6,6 +6,7 @@ import type { Params } from "../lib/tensor/index.ts"
 import { sizeOf } from "../lib/tensor/index.ts"
 import { decodeTrainConfig, planOf, type TrainConfig, type TrainConfigInput } from "./config.ts"
 import type { ConfigInvalid } from "./errors.ts"
+import { tuningOf } from "./tune.ts"
 
 /** What a run will be, before anything is allocated. */
 export interface TrainPlan {
@@ -17,11 +18,15 @@ export interface TrainPlan {
   readonly warmupSteps: number
   readonly stepsPerEpoch: number | undefined
   readonly numParameters: number
-  /** Parameters that weight decay applies to, in numbers. */
+  /** Parameters that are trained, that are frozen, and that are trained at a rate of their own, in numbers. */
+  readonly numTrained: number
+  readonly numFrozen: number
+  readonly numScaled: number
+  /** Trained parameters that weight decay applies to, in numbers. */
   readonly numDecayed: number
   /** Weights in float32. */
   readonly parameterBytes: number
-  /** Both moments of AdamW in float32. */
+  /** Both moments of AdamW in float32, of what is trained. */
   readonly optimizerBytes: number
 }
 
@@ -34,7 +39,8 @@ export const plan = <P extends Params, S, E, R>(
   Effect.gen(function* () {
     const config = yield* decodeTrainConfig(input)
     const length = yield* planOf(config, dataset.numSamples)
-    const matrices = specsOf<P>(model.specs).filter(({ spec }) => spec.shape.length >= 2)
+    const { isTrained, numTrained, numFrozen, numScaled } = yield* tuningOf(model, config.tune)
+    const decayed = specsOf<P>(model.specs).filter(({ path, spec }) => spec.shape.length >= 2 && isTrained(path))
     return {
       model: model.name,
       dataset: dataset.name,
@@ -42,11 +48,24 @@ export const plan = <P extends Params, S, E, R>(
       numSamples: dataset.numSamples,
       ...length,
       numParameters: model.numParameters,
-      numDecayed: matrices.reduce((count, { spec }) => count + sizeOf(spec.shape), 0),
+      numTrained,
+      numFrozen,
+      numScaled,
+      numDecayed: decayed.reduce((count, { spec }) => count + sizeOf(spec.shape), 0),
       parameterBytes: 4 * model.numParameters,
-      optimizerBytes: 8 * model.numParameters
+      optimizerBytes: 8 * numTrained
     }
   })
+
+/** What a fine-tuning adds: where the weights come from, and what of them is trained. */
+const tuning = ({ config, numTrained, numFrozen, numScaled }: TrainPlan): ReadonlyArray<string> => [
+  ...(config.init.checkpoint === null ? [] : [`start       ${config.init.checkpoint}`]),
+  ...(config.tune.length === 0 ? [] : [
+    `trained     ${grouped(numTrained)} parameters` +
+    (numScaled === 0 ? "" : `, of them ${grouped(numScaled)} at rates of their own`) +
+    `; ${grouped(numFrozen)} frozen`
+  ])
+]
 
 const grouped = (n: number): string => n.toLocaleString("en-US")
 
@@ -54,6 +73,7 @@ const grouped = (n: number): string => n.toLocaleString("en-US")
 export const showPlan = (p: TrainPlan): string =>
   [
     `model       ${p.model}, ${grouped(p.numParameters)} parameters (${grouped(p.numDecayed)} decayed)`,
+    ...tuning(p),
     `data        ${p.dataset}, ${p.numSamples === undefined ? "unknown number of" : grouped(p.numSamples)} pairs`,
     `batch       ${grouped(p.config.batchSize)} pairs` +
     (p.config.updateFreq === 1 ? "" : ` x ${p.config.updateFreq} accumulated`),

@@ -1,6 +1,10 @@
 import { Effect, Exit, Fiber, Layer } from "effect"
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
+import { Backend } from "../../lib/backend/index.ts"
+import { CheckpointStore } from "../../lib/checkpoint/index.ts"
+import type { Clip } from "../../lib/models/index.ts"
+import { keyOf, leavesOf, type Params } from "../../lib/tensor/index.ts"
 import { Progress, silentProgress } from "../../lib/track/index.ts"
 import type { TrainConfigInput } from "../../pipelines/index.ts"
 import { live } from "../../pipelines/node.ts"
@@ -30,6 +34,34 @@ export const filesOf = (dir: string, step: number): ReadonlyArray<Buffer> =>
   ["model.safetensors", "optimizer.safetensors"].map((file) =>
     readFileSync(join(dir, "checkpoints", `step-${step}`, file))
   )
+
+/** The weights of a checkpoint by path. */
+export const weightsOf = (checkpoint: string): Promise<ReadonlyMap<string, Float32Array>> =>
+  Effect.flatMap(CheckpointStore, (store) => store.load(checkpoint)).pipe(
+    Effect.map(({ arrays }) => new Map([...arrays.values()].map(({ path, data }) => [path, data]))),
+    Effect.provide(at(checkpoint)),
+    Effect.runPromise
+  )
+
+/** The weights that a model begins with. */
+export const initialWeightsOf = <P extends Params>(
+  model: Clip<P>,
+  seed: number
+): Promise<ReadonlyMap<string, Float32Array>> =>
+  Effect.flatMap(Backend, (backend) =>
+    backend.sync(() =>
+      new Map(
+        leavesOf(model.init(keyOf(seed))).map(({ path, value: { tensor } }) => {
+          const data = Float32Array.from(tensor.dataSync())
+          tensor.dispose()
+          return [path, data]
+        })
+      )
+    )).pipe(Effect.provide(at("unused")), Effect.runPromise)
+
+/** The bits of an array, to compare zeros and NaN too. */
+export const bitsOf = (data: Float32Array | undefined): string =>
+  data === undefined ? "none" : Buffer.from(data.slice().buffer).toString("base64")
 
 /** A file of a run as JSON. */
 export const jsonOf = (...path: ReadonlyArray<string>): Readonly<Record<string, unknown>> =>

@@ -8,6 +8,7 @@ export type Check =
   | "contrastiveWorld"
   | "preprocess"
   | "tokenizer"
+  | "checkpoint"
   | "none"
 
 /** A family of golden files: its files by name, and what they are checked by. */
@@ -35,7 +36,7 @@ export const families: ReadonlyArray<Family> = [
     companions: /^preprocess$/
   },
   { label: "tokenizer.json", pattern: /^tokenizer.*\.json$/, check: "tokenizer" },
-  { label: "checkpoint_*", pattern: /^checkpoint_.*\.(pt|safetensors)$/, check: "none" },
+  { label: "checkpoint_*", pattern: /^checkpoint_.*\.(pt|safetensors)$/, check: "checkpoint" },
   { label: "probe.safetensors", pattern: /^probe.*\.safetensors$/, check: "none" },
   { label: "llava*.safetensors", pattern: /^llava.*\.safetensors$/, check: "none" },
   {

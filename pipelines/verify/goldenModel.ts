@@ -29,7 +29,8 @@ export interface WithModel<R> {
   <VA, TA>(model: Clip<ClipParams<VA, TA>>): R
 }
 
-const sizesOf = (golden: Golden): Omit<ClipConfig, "kind" | "lambdaInit"> => {
+/** The sizes in a golden file's metadata. Throws GoldenProblem where they are absent. */
+export const sizesOf = (golden: Golden): Omit<ClipConfig, "kind" | "lambdaInit"> => {
   const config = golden.json("config", Config)
   return {
     imageSize: config.image_size,

@@ -43,7 +43,8 @@ export const makeGradients = <P extends TwoTowerParams, S>(
   { model, loss, config, backend, lrScaleOf = () => 1 }: Recipe<P, S>
 ): Gradients<P> => {
   const isTrained = (path: string): boolean => lrScaleOf(path) !== 0
-  const options = { isTrained }
+  const checkpoints = config.checkpointBlocks === "blocks" ? "recompute" as const : "keep" as const
+  const options = { isTrained, checkpoints }
   const transform = trainingTransform(model.transform, config.augmentation)
   const tokenizer = tokenizerOf(model.transform.text)
   const key = keyOf(config.seed)

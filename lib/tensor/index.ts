@@ -1,3 +1,4 @@
+export { checkpointed } from "./checkpointed.ts"
 export { cosPi, exp, log } from "./math.ts"
 export type { NamedLeaf, Params } from "./params.ts"
 export { countParams, disposeParams, leavesOf, mapParams, pickParams, zipParams } from "./params.ts"

@@ -19,11 +19,19 @@ export interface Vjp<P extends Params, Outputs extends Readonly<Record<string, V
   readonly release: () => void
 }
 
-/** Which parameters are differentiated. */
+/** Which parameters are differentiated, and what is remembered for it. */
 export interface VjpOptions {
   /** By path; default all. The others are constants: no node, no residuals for them alone, no gradient. */
   readonly isTrained?: (path: string) => boolean
+  /** What becomes of the intermediates of pieces that `checkpointed` marks; default keep. Changes no bit of a gradient. */
+  readonly checkpoints?: "keep" | "recompute"
 }
+
+// A forward pass is synchronous, so who runs now is a fact of the process; a nested pass puts back what it found.
+let isRecomputing = false
+
+/** Whether the forward pass that runs now wants marked pieces to be recomputed. */
+export const recomputes = (): boolean => isRecomputing
 
 /** The id that the next tensor will have at least: what is older than a pass does not belong to it. */
 const tensorMark = (): number => {
@@ -58,7 +66,7 @@ const residualsOf = (nodes: ReadonlyArray<Node>, mark: number): Map<Tensor, numb
 export const vjp = <P extends Params, Outputs extends Readonly<Record<string, Value>>>(
   params: P,
   forward: (params: P) => Outputs,
-  { isTrained = () => true }: VjpOptions = {}
+  { isTrained = () => true, checkpoints = "keep" }: VjpOptions = {}
 ): Vjp<P, Outputs> => {
   const mark = tensorMark()
   const leaves = new Map<string, Node>()
@@ -71,13 +79,19 @@ export const vjp = <P extends Params, Outputs extends Readonly<Record<string, Va
   let traced: ReadonlyArray<[string, Value]> = []
   let nodes: ReadonlyArray<Node> = []
   let outputs: Outputs | undefined
-  tf.tidy(() => {
-    outputs = forward(lifted)
-    traced = Object.entries(outputs)
-    nodes = nodesBehind(traced.map(([, output]) => output))
-    const kept = [...traced.map(([, output]) => output.tensor), ...nodes.flatMap((node) => node.saved)]
-    for (const tensor of kept) if (tensor.id > mark) tf.keep(tensor)
-  })
+  const before = isRecomputing
+  isRecomputing = checkpoints === "recompute"
+  try {
+    tf.tidy(() => {
+      outputs = forward(lifted)
+      traced = Object.entries(outputs)
+      nodes = nodesBehind(traced.map(([, output]) => output))
+      const kept = [...traced.map(([, output]) => output.tensor), ...nodes.flatMap((node) => node.saved)]
+      for (const tensor of kept) if (tensor.id > mark) tf.keep(tensor)
+    })
+  } finally {
+    isRecomputing = before
+  }
   if (outputs === undefined) throw new Error("vjp: the forward function did not return")
 
   const uses = residualsOf(nodes, mark)

@@ -96,7 +96,7 @@ const charts = (runs: ReadonlyArray<ComparedRun>, axis: Axis): ReadonlyArray<Htm
   const overlaid = (
     title: string,
     points: (run: ComparedRun) => ReadonlyArray<readonly [x: number, y: number]>,
-    options: Pick<LineChart, "format" | "yScale" | "reference"> & { readonly weight?: "dots" } = {}
+    options: Pick<LineChart, "format" | "yScale" | "hasZero"> & { readonly weight?: "dots" } = {}
   ): ReadonlyArray<Html> => {
     const { weight = "full", ...rest } = options
     const series = runs.map((run, i): Series => ({
@@ -110,7 +110,8 @@ const charts = (runs: ReadonlyArray<ComparedRun>, axis: Axis): ReadonlyArray<Htm
   }
   const plain = (of: (entry: LogEntry) => number) => ({ log }: ComparedRun) =>
     log.map((entry) => [entry.step, of(entry)] as const)
-  const calm = (of: (entry: LogEntry) => number) => (run: ComparedRun) => smoothLog(plain(of)(run))
+  const calm = (of: (entry: LogEntry) => number, scale: "linear" | "log" = "linear") => (run: ComparedRun) =>
+    smoothLog(plain(of)(run), scale)
   const metrics = [...new Set(runs.flatMap(({ validation }) => metricNames(validation)))]
   return [
     ...overlaid("Loss", calm(({ loss }) => loss)),
@@ -124,9 +125,9 @@ const charts = (runs: ReadonlyArray<ComparedRun>, axis: Axis): ReadonlyArray<Htm
     ...overlaid("λ, mean over the layers", plain(({ lambda }) => mean(Object.values(lambda)))),
     ...overlaid("Logit scale", plain(({ logitScale }) => logitScale)),
     ...overlaid("Learning rate", plain(({ lr }) => lr)),
-    ...overlaid("Gradient norm", calm(({ gradNorm }) => gradNorm), { yScale: "log" }),
-    ...overlaid("Pairs per second", calm(({ pairsPerSecond }) => pairsPerSecond)),
-    ...overlaid("Peak memory", plain(({ peakBytes }) => peakBytes), { format: formatBytes })
+    ...overlaid("Gradient norm", calm(({ gradNorm }) => gradNorm, "log"), { yScale: "log" }),
+    ...overlaid("Pairs per second", calm(({ pairsPerSecond }) => pairsPerSecond), { hasZero: true }),
+    ...overlaid("Peak memory", plain(({ peakBytes }) => peakBytes), { format: formatBytes, hasZero: true })
   ]
 }
 

@@ -41,6 +41,7 @@ export const formatBytes = (bytes: number): string => {
 /** A difference with its sign: `+0.02`, `−1.5`, `±0`. */
 export const formatDifference = (difference: number, format: (size: number) => string = formatNumber): string => {
   if (!Number.isFinite(difference)) return "–"
+  if (format(Math.abs(difference)) === format(0)) return `±${format(0)}`
   return `${difference > 0 ? "+" : difference < 0 ? "−" : "±"}${format(Math.abs(difference))}`
 }
 

@@ -31,6 +31,8 @@ export interface LineChart {
   readonly reference?: { readonly label: string; readonly value: number }
   /** `log` shows values above 0 only; without any the scale is linear. Default `linear`. */
   readonly yScale?: "linear" | "log"
+  /** Whether a linear scale reaches down to 0, where a share of the whole is what matters. Default false. */
+  readonly hasZero?: boolean
   /** How a value reads. Default `formatNumber`. */
   readonly format?: (value: number) => string
   /** Points to point at, such as the best one. */
@@ -46,7 +48,7 @@ const size = { width: 520, height: 270, left: 58, right: 14, top: 16, bottom: 40
 export const lineChart = (chart: LineChart): Html => {
   const { series, marks = [], reference, format = formatNumber } = chart
   const points = series.flatMap((one) => one.points)
-  const levels = reference === undefined ? [] : [reference.value]
+  const levels = [...(reference === undefined ? [] : [reference.value]), ...(chart.hasZero === true ? [0] : [])]
   const ys = [...points.map(([, y]) => y), ...levels]
   const xScale = tightScale(points.map(([x]) => x), 6)
   const yScale = (chart.yScale === "log" ? positiveScale(ys) : undefined) ?? linearScale(ys, 4)
@@ -62,7 +64,9 @@ export const lineChart = (chart: LineChart): Html => {
       { width: size.width, height: size.height, title: chartSentence(chart) },
       yScale.ticks.map(({ value, text }) => [
         line(size.left, y(value), size.width - size.right, y(value), { class: "grid" }),
-        label(size.left - 8, y(value) + 4, chart.format === undefined ? text : format(value), { "text-anchor": "end" })
+        label(size.left - 8, y(value) + 4, chart.format === undefined ? text : roundText(format(value)), {
+          "text-anchor": "end"
+        })
       ]),
       xScale.ticks.map(({ value, text }) => label(x(value), bottom + 18, text, { "text-anchor": "middle" })),
       label(size.width - size.right, size.height - 3, chart.xLabel, { "text-anchor": "end", class: "axis" }),
@@ -84,6 +88,9 @@ const dashes: ReadonlyArray<Dash> = ["solid", "dashed", "dotted"]
 /** A colour on the way between two of the page's colours, for series with an order: share 0 to 1. */
 export const orderedColor = (share: number): string =>
   `color-mix(in oklab, var(--ramp-end) ${Math.round(100 * share)}%, var(--ramp-start))`
+
+/** A tick is a round number: `20 %` instead of `20.0 %`. */
+const roundText = (text: string): string => text.replace(/\.0+(?=\D|$)/, "")
 
 /** From values to places in the picture. */
 interface Place {

@@ -22,7 +22,12 @@ export const curvesSection = (log: ReadonlyArray<LogEntry>, lossOfChance?: numbe
     ),
     lineChart({ title: "Logit scale", series: [curve(log, "logit scale", "logitScale")], xLabel }),
     lineChart({ title: "Learning rate", series: [curve(log, "learning rate", "lr")], xLabel }),
-    lineChart({ title: "Gradient norm", series: measured(log, "gradNorm", "gradient norm"), xLabel, yScale: "log" })
+    lineChart({
+      title: "Gradient norm",
+      series: measured(log, "gradNorm", "gradient norm", "log"),
+      xLabel,
+      yScale: "log"
+    })
   ]
   return section(
     "How it learned",
@@ -40,12 +45,23 @@ export const speedSection = (log: ReadonlyArray<LogEntry>): Html | undefined =>
     "How fast it went",
     "Where the wait for data is a large share of a step, more workers or a faster disk would help; the rest is the engine.",
     markup`<div class="charts">${[
-      lineChart({ title: "Pairs per second", series: measured(log, "pairsPerSecond", "pairs per second"), xLabel }),
-      lineChart({ title: "Wait for data, ms a step", series: measured(log, "dataWaitMs", "wait in ms"), xLabel }),
+      lineChart({
+        title: "Pairs per second",
+        series: measured(log, "pairsPerSecond", "pairs per second"),
+        xLabel,
+        hasZero: true
+      }),
+      lineChart({
+        title: "Wait for data, ms a step",
+        series: measured(log, "dataWaitMs", "wait in ms"),
+        xLabel,
+        hasZero: true
+      }),
       lineChart({
         title: "Peak memory",
         series: [curve(log, "peak memory", "peakBytes")],
         xLabel,
+        hasZero: true,
         format: formatBytes
       })
     ]}</div>`
@@ -67,16 +83,26 @@ export const curve = (log: ReadonlyArray<LogEntry>, label: string, figure: LogFi
 export const measured = (
   log: ReadonlyArray<LogEntry>,
   figure: LogFigure,
-  label: string = figure
+  label: string = figure,
+  scale: "linear" | "log" = "linear"
 ): ReadonlyArray<Series> => {
   const series = curve(log, label, figure)
   if (log.length < 8) return [series]
-  return [{ ...series, weight: "raw" }, { ...series, label: `${label}, smoothed`, points: smoothLog(series.points) }]
+  return [{ ...series, weight: "raw" }, {
+    ...series,
+    label: `${label}, smoothed`,
+    points: smoothLog(series.points, scale)
+  }]
 }
 
 /** Smoothed so much that a curve over any number of steps reads alike. */
-export const smoothLog = (points: Series["points"]): Series["points"] =>
-  smoothed(points, Math.max(2, points.length / 60))
+export const smoothLog = (points: Series["points"], scale: "linear" | "log" = "linear"): Series["points"] => {
+  const span = Math.max(2, points.length / 60)
+  if (scale === "linear") return smoothed(points, span)
+  // On a logarithmic scale a mean of values would follow the largest and lie above the curve.
+  const logs = points.map(([x, y]) => [x, y > 0 ? Math.log(y) : NaN] as const)
+  return smoothed(logs, span).map(([x, y]) => [x, Math.exp(y)] as const)
+}
 
 /** Lambdas by tower (the name up to its number), layers in order and shaded from the first to the last. */
 const lambdaSeries = (

@@ -84,7 +84,7 @@ const tiles = (
   ...(pairsPerSecond === undefined ?
     [] :
     [{ value: formatNumber(pairsPerSecond, 3), label: "pairs per second, median" }]),
-  { value: formatDuration(seconds), label: seconds >= 3600 ? "hours, minutes, seconds" : "minutes and seconds" }
+  { value: formatDuration(seconds), label: "training time" }
 ]
 
 const summaryTable = (summary: RunSummary): Html =>
@@ -96,7 +96,7 @@ const environmentSection = (environment: ReadonlyArray<Fact>): Html | undefined 
   environment.length === 0 ? undefined : section(
     "Where it ran",
     "A run resumed on the same engine path, runtime and library goes on bit for bit on a CPU.",
-    markup`<div class="scroll"><table class="settings"><tbody>${
+    markup`<div class="scroll"><table class="summary"><tbody>${
       environment.map(({ name, value }) => markup`<tr><th scope="row">${name}</th><td>${value}</td></tr>`)
     }</tbody></table></div>`
   )

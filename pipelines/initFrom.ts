@@ -17,7 +17,7 @@ export interface InitRecord {
   readonly model: string
   /** Updates behind the weights. */
   readonly step: number
-  /** SHA-256 over the SHA-256 of each tensor, in the order of the model's parameters, whatever the file's format. */
+  /** SHA-256 over the path and SHA-256 of each parameter, by path: the same for the same weights in any format. */
   readonly checksum: string
   /** Parameters that were made to fit another image size or context length. */
   readonly interpolated: ReadonlyArray<string>
@@ -135,11 +135,11 @@ const hash = (bytes: Uint8Array<ArrayBuffer>): Effect.Effect<string> =>
 
 const checksumOf = (arrays: Arrays): Effect.Effect<string> =>
   Effect.gen(function* () {
-    const hashes: Array<string> = []
-    for (const { data } of arrays.values()) {
-      hashes.push(yield* hash(new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice()))
+    const lines: Array<string> = []
+    for (const { path, data } of arrays.values()) {
+      lines.push(`${path} ${yield* hash(new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice())}`)
     }
-    return yield* hash(new TextEncoder().encode(hashes.join("\n")))
+    return yield* hash(new TextEncoder().encode(lines.toSorted().join("\n")))
   })
 
 const sourceOf = (checkpoint: string, { model, arrays, state, inference }: LoadedCheckpoint): Source => ({

@@ -1,13 +1,14 @@
-import { Effect, Exit, Fiber, Layer } from "effect"
+import { Effect, Exit, Fiber, Layer, ManagedRuntime } from "effect"
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import { Backend } from "../../lib/backend/index.ts"
-import { CheckpointStore } from "../../lib/checkpoint/index.ts"
+import { afterAll } from "vitest"
+import { auto, Backend } from "../../lib/backend/index.ts"
+import { CheckpointStore, checkpointStore } from "../../lib/checkpoint/index.ts"
 import type { Clip } from "../../lib/models/index.ts"
 import { keyOf, leavesOf, type Params } from "../../lib/tensor/index.ts"
 import { Progress, silentProgress } from "../../lib/track/index.ts"
-import type { TrainConfigInput } from "../../pipelines/index.ts"
-import { live } from "../../pipelines/node.ts"
+import { runIn, type TrainConfigInput } from "../../pipelines/index.ts"
+import { files, type live } from "../../pipelines/node.ts"
 import { tinyConfig } from "./tiny.ts"
 
 /** Twelve quick steps over several epochs: one micro-batch, a checkpoint every five. */
@@ -18,9 +19,21 @@ export const quick: TrainConfigInput = {
   checkpoint: { every: 5 }
 }
 
+/** One engine for all runs of a test file: starting one takes longer than they do. */
+const engine = ManagedRuntime.make(auto)
+afterAll(() => engine.dispose())
+
 /** The services of a run in a directory, silent. */
-export const at = (dir: string, begin: "fresh" | "resume" | "extend" = "fresh"): ReturnType<typeof live> =>
-  live({ dir, begin, progress: "silent" })
+export const at = (
+  dir: string,
+  begin: "fresh" | "resume" | "extend" = "fresh"
+): ReturnType<typeof live> =>
+  Layer.mergeAll(
+    Layer.effectContext(engine.contextEffect),
+    silentProgress,
+    runIn(dir, begin),
+    checkpointStore.pipe(Layer.provideMerge(files))
+  )
 
 /** Progress of which only the notes are seen: they land in a list. */
 export const noting = (notes: Array<string>): Layer.Layer<Progress> =>

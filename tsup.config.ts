@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url"
 import { defineConfig, type Options } from "tsup"
 import { bundleEntries } from "./scripts/entries.ts"
 
-/** JavaScript only; `tsc -p tsconfig.build.json` writes the declarations. */
+/** JavaScript only, minified: comments and names stand in the declarations. `tsc -p tsconfig.build.json` writes the declarations. */
 const config: ReturnType<typeof defineConfig> = defineConfig(
   {
     entry: bundleEntries(),
@@ -14,7 +14,7 @@ const config: ReturnType<typeof defineConfig> = defineConfig(
     splitting: true,
     treeshake: false,
     sourcemap: false,
-    minify: false,
+    minify: true,
     clean: true,
     dts: false,
     external: [/^node:/],

@@ -22,9 +22,13 @@ export const entries: ReadonlyArray<Entry> = [
   { path: "./backend", source: "lib/backend/index.ts", bundle: "backend" }
 ]
 
-/** Bundles that nobody imports by name: the command line, and what a worker thread starts with. */
+/**
+ * Bundles that nobody imports by name: the command line, what a worker thread starts with, and CLIP's merges, which are
+ * larger than everything else together and so lie in a file of their own.
+ */
 export const programs: Readonly<Record<string, string>> = {
   "cli": "pipelines/cli/main.ts",
+  "merges": "lib/text/merges.generated.ts",
   "worker-cpu": "lib/backend/cpu/worker.ts"
 }
 

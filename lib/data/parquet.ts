@@ -1,10 +1,9 @@
 import { Effect, FileSystem } from "effect"
-import type { AsyncBuffer, FileMetaData } from "hyparquet"
+import type { AsyncBuffer, FileMetaData, SchemaTree } from "hyparquet"
 import type { ColumnNames, Columns } from "./columns.ts"
 import { columnsMissing, fromHeader } from "./columns.ts"
 import { TableError } from "./errors.ts"
 import { ParquetCodecs } from "./parquetCodecs.ts"
-import type { ParquetCodecTable } from "./parquetCodecs.ts"
 import { shown } from "./shown.ts"
 import type { TableBytes } from "./tableBytes.ts"
 import { bytesInMemory, tableFileError } from "./tableBytes.ts"
@@ -37,29 +36,47 @@ const openBuffer = (file: string) =>
     const run = Effect.runPromiseWith(yield* Effect.context())
     const byteLength = Number((yield* fs.stat(file)).size)
     const open = yield* fs.open(file, { flag: "r" })
-    const slice = async (start: number, end = byteLength): Promise<ArrayBuffer> => {
+    const read = async (start: number, end: number): Promise<ArrayBuffer> => {
       const length = Math.min(end, byteLength) - start
       if (!(start >= 0 && length >= 0)) throw new RangeError(`bytes ${start} to ${end} of ${byteLength}`)
       const out = new Uint8Array(length)
       for (let at = 0; at < length;) {
-        const read = Number(await run(open.read(out.subarray(at), { position: BigInt(start + at) })))
-        if (read === 0) throw new RangeError(`the end of the file at byte ${start + at}`)
-        at += read
+        const count = Number(await run(open.read(out.subarray(at), { position: BigInt(start + at) })))
+        if (count === 0) throw new RangeError(`the end of the file at byte ${start + at}`)
+        at += count
       }
       return out.buffer
+    }
+    const slice = (start: number, end = byteLength): Promise<ArrayBuffer> => {
+      const part = read(start, end)
+      // hyparquet asks for all parts and then may fail before it waits for them: a part that fails after that has no
+      // listener, which would end the process. The failure still reaches whoever waits for `part`.
+      part.catch(() => undefined)
+      return part
     }
     const buffer: AsyncBuffer = { byteLength, slice }
     return buffer
   }).pipe(Effect.mapError(tableFileError(file)))
 
-/** The compressions of the columns that nothing here unpacks. */
-const unknownCodecs = (metadata: FileMetaData, names: ReadonlyArray<string>, codecs: ParquetCodecTable) => {
-  const used = metadata.row_groups.flatMap(({ columns }) =>
+/** What is needed of a file's metadata, looked at once: a damaged file may lack what the types promise. */
+interface Facts {
+  readonly header: ReadonlyArray<string>
+  readonly groups: ReadonlyArray<number>
+  readonly codecs: ReadonlyArray<{ readonly column: string; readonly codec: string }>
+}
+
+const factsOf = (metadata: FileMetaData, schema: SchemaTree, numBytes: number): Facts => {
+  const header = schema.children.map(({ element }) => element.name)
+  if (!header.every((name) => typeof name === "string")) throw new RangeError("a column without a name")
+  const groups = metadata.row_groups.map((group) => Number(group.num_rows))
+  const strange = groups.find((count) => !(count >= 0 && count <= numBytes * MAX_ROWS_PER_BYTE))
+  if (strange !== undefined) throw new RangeError(`a group of ${strange} rows`)
+  const codecs = metadata.row_groups.flatMap(({ columns }) =>
     columns.flatMap(({ meta_data }) =>
-      meta_data !== undefined && names.includes(meta_data.path_in_schema[0] ?? "") ? [String(meta_data.codec)] : []
+      meta_data === undefined ? [] : [{ column: meta_data.path_in_schema[0] ?? "", codec: String(meta_data.codec) }]
     )
   )
-  return [...new Set(used)].filter((codec) => !ALWAYS.includes(codec) && !Object.hasOwn(codecs, codec))
+  return { header, groups, codecs }
 }
 
 const namesOf = ({ image, captions }: Columns): ReadonlyArray<string> => [
@@ -84,8 +101,8 @@ export const bytesOfParquet = (
       Effect.tryPromise({ try: make, catch: (error) => damaged(file, detailOf(error)) })
     const { parquetMetadataAsync, parquetRead, parquetSchema } = yield* Effect.promise(() => import("hyparquet"))
     const metadata = yield* attempt(() => parquetMetadataAsync(buffer))
-    const header = yield* attempt(() =>
-      Promise.resolve(metadata).then((known) => parquetSchema(known).children.map(({ element }) => element.name))
+    const { codecs: used, groups, header } = yield* attempt(() =>
+      Promise.resolve(metadata).then((known) => factsOf(known, parquetSchema(known), buffer.byteLength))
     )
     const columns = fromHeader(header, columnNames)
     if (columns === undefined) {
@@ -93,7 +110,9 @@ export const bytesOfParquet = (
       return yield* new TableError({ file, reason: "columns", message })
     }
     const names = namesOf(columns)
-    const [codec] = unknownCodecs(metadata, names, codecs)
+    const codec = used.find(({ codec, column }) =>
+      names.includes(column) && !ALWAYS.includes(codec) && !Object.hasOwn(codecs, codec)
+    )?.codec
     if (codec !== undefined) {
       const message = `expected ${shown(file)} packed with ${[...ALWAYS, ...Object.keys(codecs)].join(", ")}, got ` +
         `${shown(codec)}: write it again with one of them`
@@ -101,11 +120,7 @@ export const bytesOfParquet = (
     }
     const pieces: Array<Uint8Array> = []
     let [total, rowStart] = [0, 0]
-    for (const group of metadata.row_groups) {
-      const numRows = Number(group.num_rows)
-      if (!(numRows >= 0 && numRows <= buffer.byteLength * MAX_ROWS_PER_BYTE)) {
-        return yield* damaged(file, `a group of ${numRows} rows`)
-      }
+    for (const numRows of groups) {
       const rows = yield* attempt(async () => {
         const read: Array<Readonly<Record<string, unknown>>> = []
         await parquetRead({

@@ -29,10 +29,10 @@ const open = (
 ): Effect.Effect<Opened<Samples>, OpenDataError, ShardServices> =>
   what === "labels" ? openLabels(text, options) : openPairs(text, { ...options, presets: "counted" })
 
-/** All samples in stored order. */
+/** All samples in stored order, a few at a time: when reading breaks off, those before it were counted. */
 const readAll = <S, E, R>(dataset: Dataset<S, E, R>, use: (sample: S) => void): Effect.Effect<void, E, R> =>
   Stream.runForEach(
-    dataset.windows({ seed: 0, windowSize: 64, order: "sequential" }, { epoch: 0, delivered: 0 }),
+    dataset.windows({ seed: 0, windowSize: 8, order: "sequential" }, { epoch: 0, delivered: 0 }),
     (window) => Effect.sync(() => window.forEach(use))
   )
 

@@ -11,6 +11,8 @@ const main = "pipelines/cli/main.ts"
 const out = mkdtempSync(join(tmpdir(), "diffclip-runtimes-"))
 afterAll(() => rmSync(out, { recursive: true, force: true }))
 
+const emoji = "node_modules/emoji-datasource-google/img/google/64/1f431.png"
+
 const lossesOf = (run: string): ReadonlyArray<number> =>
   readFileSync(join(run, "log.jsonl"), "utf8").trim().split("\n").map((line) => {
     const entry: { readonly loss: number } = JSON.parse(line)
@@ -39,6 +41,25 @@ describe.each(runtimeNames)("on %s", (runtime) => {
     expect(losses.every(Number.isFinite)).toBe(true)
     expect(mean(losses.slice(-5))).toBeLessThan(mean(losses.slice(0, 5)))
   })
+
+  it.skipIf(missing)(
+    "examples 01, 04 and 05 look at the model that 02 trained, and 03 trains on its own table",
+    async () => {
+      const [trained, page] = [join(out, runtime), join(out, `${runtime}.html`)]
+      const shown = async (example: string, args: ReadonlyArray<string>): Promise<string> => {
+        const { code, stdout, stderr } = await launch(runtime, `examples/${example}.ts`, args)
+        expect(code, `${example}: ${stdout}${stderr}`).toBe(0)
+        return stdout
+      }
+      expect(await shown("01-zero-shot", [trained])).toMatch(/1f431\.png: [a-z ]+ [\d.]+ %, [a-z ]+ [\d.]+ %/)
+      expect(await shown("03-own-dataset", [join(out, `${runtime}-own`)])).toMatch(/imageRetrievalRecall@1["']: 1,/)
+      expect(await shown("04-evaluate", [trained])).toMatch(/zero-shot on .*, n = 1636\n {2}top1/)
+      expect(await shown("05-attention-maps", [trained, emoji, page])).toMatch(
+        /^layer 0: lambda [\d.]+, looks most at row/
+      )
+      expect(readFileSync(page, "utf8")).toContain("1f431.png")
+    }
+  )
 
   it.skipIf(missing)("the command line explains itself, and says by its exit code what was wrong", async () => {
     const help = await launch(runtime, main, ["--help"])

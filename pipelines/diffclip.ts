@@ -41,7 +41,9 @@ export {
   makeDiffClip,
   makeDiffClipStar,
   makeDiffClipVision,
-  vit
+  vit,
+  withContextLength,
+  withImageSize
 } from "../lib/models/index.ts"
 export { adamW, chain, warmupCosine } from "../lib/optim/index.ts"
 export { clipTokenizer, compactTokenizer, tableOf } from "../lib/text/index.ts"

@@ -22,6 +22,9 @@ export interface ClipTrace {
   readonly textEmbed: Value
 }
 
+/** Sizes of a model's input that its weights do not depend on, but for positions. */
+export type InputSizes = Partial<Pick<ClipConfig, "imageSize" | "contextLength">>
+
 /** A CLIP-like model of joint width E as a value: settings, parameter specs, and pure functions. */
 export interface Clip<P extends Params, E extends number = number> extends DualEncoder<P, E> {
   readonly settings: ClipConfig
@@ -29,6 +32,8 @@ export interface Clip<P extends Params, E extends number = number> extends DualE
   readonly specs: SpecTree<P>
   /** How many numbers the parameters hold; computed from the specs, nothing is allocated. */
   readonly numParameters: number
+  /** The same model for other sizes of input; see `withImageSize` and `withContextLength`. */
+  readonly resized: (sizes: InputSizes) => Clip<P, E>
   /** Every stage of both towers. */
   readonly trace: (params: P, batch: ImageTextBatch) => ClipTrace
 }
@@ -127,6 +132,7 @@ const assemble = <VA, TA, E extends number>(
     numParameters: countSpecs<ClipParams<VA, TA>>(specs),
     embedDim: settings.embedDim,
     transform,
+    resized: (sizes) => assemble(name, { ...settings, ...sizes }, vision, text, input),
     init: (key) => initialize<ClipParams<VA, TA>>(specs, key),
     encodeImage,
     encodeText,
@@ -232,6 +238,30 @@ export const makeDiffClipVision = <E extends number, V extends number>(
   input: ClipInput = {}
 ): ClipOf<"diffClipVision", E> =>
   makers.diffClipVision(name, { lambdaInit: 0.8, ...config, kind: "diffClipVision" }, input)
+
+/**
+ * The same model for pictures of another size, a multiple of its patch size: all weights keep their shapes but the image
+ * positions, which `init.positions: "interpolate"` fits. Throws ShapeError for another size.
+ *
+ * @example
+ * ```ts
+ * import { diffClip, withImageSize } from "diffclip"
+ *
+ * const larger = withImageSize(diffClip, 336)
+ * console.log(larger.numParameters - diffClip.numParameters) // 188160: 245 more positions of 768
+ * ```
+ */
+export const withImageSize = <P extends Params, E extends number>(model: Clip<P, E>, imageSize: number): Clip<P, E> =>
+  model.resized({ imageSize })
+
+/**
+ * The same model for captions of another context length: all weights keep their shapes but the text positions, which
+ * `init.positions: "interpolate"` cuts or extends (`fitContext`).
+ */
+export const withContextLength = <P extends Params, E extends number>(
+  model: Clip<P, E>,
+  contextLength: number
+): Clip<P, E> => model.resized({ contextLength })
 
 /** A model of a kind that is known only at run time, from a stored configuration. */
 export const clipFromConfig = (

@@ -1,5 +1,13 @@
-export type { Clip, ClipInput, ClipOf, ClipTrace } from "./clip.ts"
-export { clipFromConfig, makeClip, makeDiffClip, makeDiffClipStar, makeDiffClipVision } from "./clip.ts"
+export type { Clip, ClipInput, ClipOf, ClipTrace, InputSizes } from "./clip.ts"
+export {
+  clipFromConfig,
+  makeClip,
+  makeDiffClip,
+  makeDiffClipStar,
+  makeDiffClipVision,
+  withContextLength,
+  withImageSize
+} from "./clip.ts"
 export type { ClipConfig, ClipKind, ClipSizes, EvenHeads, PairedHeads, TowerConfig } from "./config.ts"
 export { lambdaInitOf, layerNormEps, numImageTokens } from "./config.ts"
 export type { PositionFilter } from "./interpolatePositions.ts"

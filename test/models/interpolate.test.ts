@@ -1,7 +1,17 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { fitContext, interpolatePositions } from "../../lib/models/interpolatePositions.ts"
+import type { DiffClipParams } from "../../lib/models/index.ts"
+import {
+  diffClip,
+  fitContext,
+  interpolatePositions,
+  makeDiffClipStar,
+  withContextLength,
+  withImageSize
+} from "../../lib/models/index.ts"
+import { specsOf } from "../../lib/nn/index.ts"
 import { fold, keyOf, normal } from "../../lib/tensor/index.ts"
+import { tiny } from "./sizes.ts"
 
 const bits = (array: Float32Array): ReadonlyArray<number> => [...new Uint32Array(array.slice().buffer)]
 
@@ -84,9 +94,7 @@ describe("interpolatePositions", () => {
     const patches = Array.from({ length: 16 }, (_, i) => (i * i) % 11)
     const weights = [[3 / 7, 3 / 7, 1 / 7, 0], [0, 1 / 7, 3 / 7, 3 / 7]]
     const expected = weights.flatMap((rows) =>
-      weights.map((columns) =>
-        patches.reduce((sum, x, i) => sum + x * (rows[i >> 2] ?? 0) * (columns[i % 4] ?? 0), 0)
-      )
+      weights.map((columns) => patches.reduce((sum, x, i) => sum + x * (rows[i >> 2] ?? 0) * (columns[i % 4] ?? 0), 0))
     )
     const found = interpolatePositions(grid(...patches), { tokens: 5, width: 1, filter: "bilinear" })
     expect([...found.subarray(1)]).toEqual(expected.map((x) => expect.closeTo(x, 6)))
@@ -94,10 +102,12 @@ describe("interpolatePositions", () => {
 
   it.each([[7, 12], [14, 24], [5, 3], [1, 4], [6, 1]])("from %i to %i it is the definition in float64", (from, to) => {
     const patches = [...normal(fold(keyOf(5), from), from * from, 1)]
-    for (const [filter, kernel] of [
-      ["bicubic", [2, keys]],
-      ["bilinear", [1, (x: number) => Math.max(0, 1 - Math.abs(x))]]
-    ] as const) {
+    for (
+      const [filter, kernel] of [
+        ["bicubic", [2, keys]],
+        ["bilinear", [1, (x: number) => Math.max(0, 1 - Math.abs(x))]]
+      ] as const
+    ) {
       const found = interpolatePositions(grid(...patches), { tokens: 1 + to * to, width: 1, filter })
       const expected = byDefinition(patches, from, to, kernel)
       // Sums in float64, one rounding to float32: half an ulp of numbers below 4.
@@ -126,6 +136,27 @@ describe("interpolatePositions", () => {
     expect(() => interpolatePositions(positions, { tokens: 7, width: 1 })).toThrow(/square grid of patches.*7 tokens/)
     expect(() => interpolatePositions(positions, { tokens: 5, width: 2 })).not.toThrow()
     expect(() => interpolatePositions(positions, { tokens: 5, width: 3 })).toThrow(/square grid/)
+  })
+})
+
+describe("a model for other sizes of input", () => {
+  const model = makeDiffClipStar("tiny", tiny, { truncate: "keepEot" })
+  const shapes = (of: typeof model) =>
+    specsOf<DiffClipParams>(of.specs).map(({ path, spec }) => `${path} ${spec.shape.join(" ")}`)
+
+  it("differs in positions alone, and keeps kind, lambdaInit and text input", () => {
+    const larger = withImageSize(model, 12)
+    expect(shapes(larger).filter((shape) => !shapes(model).includes(shape))).toEqual(["visual.posEmbed 1 37 12"])
+    expect(larger.settings).toEqual({ ...model.settings, imageSize: 12 })
+    expect(larger.transform).toEqual({ ...model.transform, image: { ...model.transform.image, size: 12 } })
+    const longer = withContextLength(model, 9)
+    expect(shapes(longer).filter((shape) => !shapes(model).includes(shape))).toEqual(["text.posEmbed 9 12"])
+    expect(longer.transform.text).toEqual({ ...model.transform.text, contextLength: 9 })
+    expect(withImageSize(diffClip, 336).numParameters - diffClip.numParameters).toBe(245 * 768)
+  })
+
+  it("must be a multiple of the patch size", () => {
+    expect(() => withImageSize(model, 9)).toThrow(/multiple of the patch size 2/)
   })
 })
 

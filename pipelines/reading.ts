@@ -59,6 +59,12 @@ export const allReadings = <A>(readings: ReadonlyArray<Reading<A>>): Reading<Rea
 export const concatReadings = <A>(readings: ReadonlyArray<Reading<ReadonlyArray<A>>>): Reading<ReadonlyArray<A>> =>
   mapReading(allReadings(readings), (lists) => lists.flat())
 
+/** Two readings of different kinds as one. */
+export const pairReadings = <A, B, C>(a: Reading<A>, b: Reading<B>, make: (a: A, b: B) => C): Reading<C> => ({
+  tensors: [...a.tensors, ...b.tensors],
+  finish: (numbers) => make(a.finish(numbers.slice(0, a.tensors.length)), b.finish(numbers.slice(a.tensors.length)))
+})
+
 /**
  * Runs a unit in a scope of its own, so that all it makes is freed but what it wants read, reads that, and finishes. A
  * throw of `finish` is a defect, like a throw of the unit.

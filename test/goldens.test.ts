@@ -8,7 +8,7 @@ import type { StoredTensor } from "../lib/checkpoint/index.ts"
 import { bytesOf, encodeSafetensors, readSafetensors } from "../lib/checkpoint/index.ts"
 import { sharpDecoder } from "../lib/image/sharp.ts"
 import { renderRows, verify, type VerifyReport } from "../pipelines/verify/index.ts"
-import { onEachEngine, onEngine } from "./engines.ts"
+import { engineInUse, onEachEngine, onEngine } from "./engines.ts"
 
 const goldens = fileURLToPath(new URL("goldens", import.meta.url))
 const live = Layer.merge(NodeServices.layer, sharpDecoder)
@@ -16,7 +16,7 @@ type Services = Layer.Success<typeof live>
 
 const run = <A, E>(effect: Effect.Effect<A, E, Services>): Promise<A> =>
   Effect.runPromise(effect.pipe(Effect.provide(live)))
-const verifyHere = (directory: string) => verify(directory, (unit) => Effect.sync(unit))
+const verifyHere = (directory: string) => verify(directory, engineInUse)
 
 /** Verifies a directory that holds the given files alone, each as `change` makes it of the golden one, and the pictures. */
 const verifyCopy = (files: ReadonlyArray<string>, change: Change, pictures: "with pictures" | "without" = "without") =>
@@ -49,6 +49,11 @@ const rowsOf = (report: VerifyReport, file: string) => report.rows.filter((row) 
 /** At least so many comparisons: what the golden directory of this repository holds, less the rows of the metadata. */
 const expectedRows: Readonly<Record<string, number>> = {
   "attention.safetensors": 200,
+  "checkpoint_extras.pt": 51,
+  "checkpoint_extras_legacy.pt": 51,
+  "checkpoint_tiny.pt": 171,
+  "checkpoint_tiny_legacy.pt": 170,
+  "checkpoint_torch2_imitation.pt": 170,
   "contrastive_world.safetensors": 40,
   "metrics.safetensors": 40,
   "preprocess.safetensors": 200,

@@ -16,8 +16,8 @@ export const verifyCommand: DiffclipCommand<"verify"> = Command.make("verify", {
   json
 }, (flags) =>
   Effect.gen(function* () {
-    const { sync } = yield* Backend
-    const report = yield* verify(flags.directory, sync).pipe(
+    const backend = yield* Backend
+    const report = yield* verify(flags.directory, backend).pipe(
       Effect.catchTag("PlatformError", (error) => Effect.fail(unreadable(flags.directory)(error)))
     )
     yield* Console.log(flags.json ? reportJson(report) : renderRows(report, flags.all ? "all" : "failures"))

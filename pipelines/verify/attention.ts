@@ -1,15 +1,17 @@
-import { Schema } from "effect"
+import { Effect, Schema } from "effect"
 import { officialNames } from "../../lib/checkpoint/index.ts"
 import { makeDiffClip } from "../../lib/models/index.ts"
 import type { DiffAttention, SpecTree } from "../../lib/nn/index.ts"
 import { lookAtDiffAttention, mapSpecs } from "../../lib/nn/index.ts"
 import { leavesOf, vjp } from "../../lib/tensor/index.ts"
-import type { Golden } from "./golden.ts"
-import { check, guarded } from "./golden.ts"
+import type { Engine, Reading } from "../reading.ts"
+import { concatReadings } from "../reading.ts"
+import type { EngineRows, Golden } from "./golden.ts"
+import { check, guardedEffect, inTurn, performGuarded } from "./golden.ts"
 import { checkParameter } from "./keyBias.ts"
 import type { Row } from "./row.ts"
 import { abs, compare, err, failedRow } from "./row.ts"
-import { inScope, read, take, tensorOf, valueOf } from "./tensors.ts"
+import { reading, tensorOf, valueOf } from "./tensors.ts"
 
 const Case = Schema.Struct({
   name: Schema.String,
@@ -57,54 +59,58 @@ const moduleOf = ({ dim, heads, name }: Case): {
   return { specs, nameOf }
 }
 
-const verifyCase = (golden: Golden, c: Case): ReadonlyArray<Row> =>
-  inScope(() => {
-    const limit = c.x_scale > 1 ? saturated : limits
-    const { specs, nameOf } = moduleOf(c)
-    const shape = [c.B, c.N, c.dim]
-    const g = tensorOf(golden, `${c.name}/g`, shape)
-    const attn = mapSpecs<DiffAttention>(
-      specs,
-      ({ path, spec }) => valueOf(golden, `${c.name}/w.${nameOf(path)}`, spec.shape)
-    )
-    const params = { x: valueOf(golden, `${c.name}/x`, shape), attn }
-    const options = { numHeads: c.heads, mask: c.causal ? "causal" : "none", lambdaInit: c.lambda_init } as const
-    const { outputs, pullback } = vjp(params, (p) => ({ ...lookAtDiffAttention(options)(p.attn, p.x) }))
-    const grads = pullback({ out: g })
-    const [out, first, second, lambda] = [outputs.out, outputs.first, outputs.second, outputs.lambda].map(take)
-    if (out === undefined || first === undefined || second === undefined || lambda === undefined) return []
+const verifyCase = (golden: Golden, c: Case): Reading<ReadonlyArray<Row>> => {
+  const limit = c.x_scale > 1 ? saturated : limits
+  const { specs, nameOf } = moduleOf(c)
+  const shape = [c.B, c.N, c.dim]
+  const g = tensorOf(golden, `${c.name}/g`, shape)
+  const attn = mapSpecs<DiffAttention>(
+    specs,
+    ({ path, spec }) => valueOf(golden, `${c.name}/w.${nameOf(path)}`, spec.shape)
+  )
+  const params = { x: valueOf(golden, `${c.name}/x`, shape), attn }
+  const options = { numHeads: c.heads, mask: c.causal ? "causal" : "none", lambdaInit: c.lambda_init } as const
+  const { outputs, pullback } = vjp(params, (p) => ({ ...lookAtDiffAttention(options)(p.attn, p.x) }))
+  const grads = pullback({ out: g })
 
-    const { file } = golden
-    const optional = (name: string, found: Float32Array, of: typeof limit.out): ReadonlyArray<Row> =>
-      c.maps || golden.has(name) ? [check(golden, name, found, of)] : []
-    const rows: Array<Row> = [
+  const { file } = golden
+  const optional = (name: string, found: Float32Array, of: typeof limit.out): ReadonlyArray<Row> =>
+    c.maps || golden.has(name) ? [check(golden, name, found, of)] : []
+  return concatReadings([
+    reading(outputs.lambda, (lambda) => [
       check(golden, `${c.name}/lambda`, lambda, lambdaLimit),
       compare(file, `${c.name} metadata lambda_`, lambda, [c.lambda_], lambdaLimit),
-      compare(file, `${c.name} metadata lambda64`, lambda, [c.lambda64], lambdaLimit),
+      compare(file, `${c.name} metadata lambda64`, lambda, [c.lambda64], lambdaLimit)
+    ]),
+    reading(outputs.out, (out) => [
       check(golden, `${c.name}/out`, out, limit.out),
-      ...optional(`${c.name}/out64`, out, limit.out),
-      ...optional(`${c.name}/A1`, first, limit.maps),
-      ...optional(`${c.name}/A2`, second, limit.maps)
-    ]
-    for (const { path, value } of leavesOf(grads)) {
-      const found = read(value)
-      value.tensor.dispose()
-      const name = path === "x" ? "x" : `w.${nameOf(path.slice("attn.".length))}`
-      const grad = { limit: limit.grad, keyBias }
-      rows.push(...checkParameter(golden, `${c.name}/grad.${name}`, path, found, grad))
-      const name64 = `${c.name}/grad64.${name}`
-      if (c.maps || golden.has(name64)) rows.push(...checkParameter(golden, name64, path, found, grad))
-    }
-    return rows
-  })
+      ...optional(`${c.name}/out64`, out, limit.out)
+    ]),
+    reading(outputs.first, (first) => optional(`${c.name}/A1`, first, limit.maps)),
+    reading(outputs.second, (second) => optional(`${c.name}/A2`, second, limit.maps)),
+    ...leavesOf(grads).map(({ path, value }) =>
+      reading(value, (found) => {
+        const name = path === "x" ? "x" : `w.${nameOf(path.slice("attn.".length))}`
+        const grad = { limit: limit.grad, keyBias }
+        const name64 = `${c.name}/grad64.${name}`
+        return [
+          ...checkParameter(golden, `${c.name}/grad.${name}`, path, found, grad),
+          ...(c.maps || golden.has(name64) ? checkParameter(golden, name64, path, found, grad) : [])
+        ]
+      })
+    )
+  ])
+}
 
 /**
  * Rows of `attention.safetensors`: output, both maps, lambda and all gradients of the differential attention module, on
- * the backend in use. Source: GOLDENS 3.
+ * an engine. Source: GOLDENS 3.
  */
-export const verifyAttention = (golden: Golden): ReadonlyArray<Row> =>
-  guarded(golden.file, "cases", () => {
+export const verifyAttention = <E>(golden: Golden, engine: Engine<E>): EngineRows<E> =>
+  guardedEffect(golden.file, "cases", () => {
     const cases = golden.json("cases", Schema.Array(Case))
-    if (cases.length === 0) return [failedRow(golden.file, "cases", "expected at least one case, found none")]
-    return cases.flatMap((c) => guarded(golden.file, c.name, () => verifyCase(golden, c)))
+    if (cases.length === 0) {
+      return Effect.succeed([failedRow(golden.file, "cases", "expected at least one case, found none")])
+    }
+    return inTurn(cases.map((c) => performGuarded(engine, golden.file, c.name, () => verifyCase(golden, c))))
   })

@@ -1,8 +1,10 @@
 import * as tf from "@tensorflow/tfjs-core"
 import type { Embeddings, Loss } from "../../lib/api/index.ts"
 import { leavesOf, vjp } from "../../lib/tensor/index.ts"
+import type { Reading } from "../reading.ts"
+import { allReadings, mapReading, readingOf } from "../reading.ts"
 import type { Golden } from "./golden.ts"
-import { scalarOf, take, valueOf } from "./tensors.ts"
+import { scalarOf, valueOf } from "./tensors.ts"
 
 /** The inputs of a loss case under the names of the files: both embeddings [B, E] and the logarithm of the scale. */
 export const lossInputs = (golden: Golden, prefix: string): Embeddings => ({
@@ -24,14 +26,20 @@ export interface LossResult {
   readonly grads: ReadonlyArray<readonly [name: string, numbers: Float32Array]>
 }
 
-/** Loss, accuracy and the gradients for its three inputs, on the backend in use. */
-export const runLoss = (loss: Loss, inputs: Embeddings): LossResult => {
+const NONE = new Float32Array()
+
+/** Loss, accuracy and the gradients for its three inputs, as the work of a unit. */
+export const runLoss = (loss: Loss, inputs: Embeddings): Reading<LossResult> => {
   const { outputs, pullback } = vjp(inputs, (lifted) => loss.compute(lifted))
-  const seed = tf.scalar(1)
-  const grads = leavesOf(pullback({ loss: seed })).map(({ path, value }) =>
-    [goldenNames[path] ?? path, take(value)] as const
+  const grads = leavesOf(pullback({ loss: tf.scalar(1) }))
+  const batch = inputs.imageEmbed.tensor.shape[0] ?? 0
+  const results = [outputs.loss, outputs.correct, ...grads.map(({ value }) => value)]
+  return mapReading(
+    allReadings(results.map(({ tensor }) => readingOf(tensor))),
+    ([found = NONE, [correct = Number.NaN] = NONE, ...numbers]) => ({
+      loss: found,
+      acc: 100 * correct / batch,
+      grads: grads.map(({ path }, i) => [goldenNames[path] ?? path, numbers[i] ?? NONE] as const)
+    })
   )
-  seed.dispose()
-  const correct = take(outputs.correct)[0] ?? Number.NaN
-  return { loss: take(outputs.loss), acc: 100 * correct / (inputs.imageEmbed.tensor.shape[0] ?? 0), grads }
 }

@@ -2,6 +2,8 @@ import { Effect, Result, Schema } from "effect"
 import { readSafetensors, toFloat32, toIntegers } from "../../lib/checkpoint/index.ts"
 import type { CheckpointError } from "../../lib/checkpoint/index.ts"
 import { ShapeError } from "../../lib/tensor/index.ts"
+import type { Engine, Reading } from "../reading.ts"
+import { perform } from "../reading.ts"
 import type { Limit, Numbers, Row } from "./row.ts"
 import { compare, failedRow, notCoveredRow } from "./row.ts"
 
@@ -113,14 +115,40 @@ export const checkBoth = (golden: Golden, name: string, found: Numbers, limit: L
   check(golden, `${name}64`, found, limit)
 ]
 
+const problemOf = (cause: unknown): string | undefined =>
+  cause instanceof GoldenProblem || cause instanceof ShapeError || cause instanceof RangeError ?
+    cause.message :
+    undefined
+
 /** Runs one case; what the file lacks or holds in a wrong form becomes a failed row under the case's name. */
 export const guarded = (file: string, name: string, run: () => ReadonlyArray<Row>): ReadonlyArray<Row> => {
   try {
     return run()
   } catch (cause) {
-    if (cause instanceof GoldenProblem || cause instanceof ShapeError || cause instanceof RangeError) {
-      return [failedRow(file, name, cause.message)]
-    }
+    const problem = problemOf(cause)
+    if (problem !== undefined) return [failedRow(file, name, problem)]
     throw cause
   }
 }
+
+/** Rows that need an engine. */
+export type EngineRows<E> = Effect.Effect<ReadonlyArray<Row>, E>
+
+/** `guarded` for a case that runs on an engine, in one unit or several. */
+export const guardedEffect = <E>(file: string, name: string, run: () => EngineRows<E>): EngineRows<E> =>
+  Effect.catchDefect(Effect.suspend(run), (cause) => {
+    const problem = problemOf(cause)
+    return problem === undefined ? Effect.die(cause) : Effect.succeed([failedRow(file, name, problem)])
+  })
+
+/** `guarded` for a case that is one unit of work: its tensors are read, then compared. */
+export const performGuarded = <E>(
+  engine: Engine<E>,
+  file: string,
+  name: string,
+  unit: () => Reading<ReadonlyArray<Row>>
+): EngineRows<E> => guardedEffect(file, name, () => perform(engine, unit))
+
+/** The rows of several cases, one case after the other. */
+export const inTurn = <E>(cases: ReadonlyArray<EngineRows<E>>): EngineRows<E> =>
+  Effect.map(Effect.all(cases), (rows) => rows.flat())

@@ -1,4 +1,4 @@
-import { Schema } from "effect"
+import { Effect, Schema } from "effect"
 import type { EmbeddingMatrix } from "../../lib/api/index.ts"
 import {
   classEmbeddings,
@@ -10,11 +10,13 @@ import {
 } from "../../lib/eval/index.ts"
 import { contrastive } from "../../lib/losses/index.ts"
 import { lossInputs, runLoss } from "./contrastiveCase.ts"
-import type { Golden } from "./golden.ts"
-import { check, GoldenProblem, guarded } from "./golden.ts"
+import type { Engine, Reading } from "../reading.ts"
+import { mapReading } from "../reading.ts"
+import type { EngineRows, Golden } from "./golden.ts"
+import { check, GoldenProblem, guarded, inTurn, performGuarded } from "./golden.ts"
 import type { Row } from "./row.ts"
 import { abs, compare, err, exact, failedRow } from "./row.ts"
-import { inScope, stored } from "./tensors.ts"
+import { stored } from "./tensors.ts"
 
 /** GOLDENS 8. Percentages of zero-shot are exact up to their float32 rounding. */
 const limits = {
@@ -110,38 +112,40 @@ const zeroShotRows = (golden: Golden): ReadonlyArray<Row> => {
 
 const LossCase = Schema.Struct({ loss: Schema.Finite, loss64: Schema.String, acc: Schema.Finite })
 
-/** Value and gradients of one contrastive loss case; on the backend in use. */
-const lossRows = (golden: Golden, prefix: string): ReadonlyArray<Row> =>
-  inScope(() => {
-    const expected = golden.json(prefix, LossCase)
-    const { loss, acc, grads } = runLoss(contrastive.exact, lossInputs(golden, `${prefix}.`))
-    const metadata = (name: string, found: ArrayLike<number>, value: number, limit: typeof limits.loss): Row =>
-      compare(golden.file, `metadata ${prefix}.${name}`, found, [value], limit)
-    return [
-      check(golden, `${prefix}.loss`, loss, limits.loss),
-      metadata("loss", loss, expected.loss, limits.loss),
-      metadata("loss64", loss, Number(expected.loss64), limits.loss),
-      check(golden, `${prefix}.acc`, [acc], limits.acc),
-      metadata("acc", [acc], expected.acc, limits.acc),
-      ...grads.flatMap(([input, grad]) => [
-        check(golden, `${prefix}.grad.${input}`, grad, limits.grad),
-        check(golden, `${prefix}.grad64.${input}`, grad, limits.grad)
-      ])
-    ]
-  })
+/** Value and gradients of one contrastive loss case, as the work of a unit. */
+const lossRows = (golden: Golden, prefix: string): Reading<ReadonlyArray<Row>> => {
+  const expected = golden.json(prefix, LossCase)
+  const metadata = (name: string, found: ArrayLike<number>, value: number, limit: typeof limits.loss): Row =>
+    compare(golden.file, `metadata ${prefix}.${name}`, found, [value], limit)
+  return mapReading(runLoss(contrastive.exact, lossInputs(golden, `${prefix}.`)), ({ loss, acc, grads }) => [
+    check(golden, `${prefix}.loss`, loss, limits.loss),
+    metadata("loss", loss, expected.loss, limits.loss),
+    metadata("loss64", loss, Number(expected.loss64), limits.loss),
+    check(golden, `${prefix}.acc`, [acc], limits.acc),
+    metadata("acc", [acc], expected.acc, limits.acc),
+    ...grads.flatMap(([input, grad]) => [
+      check(golden, `${prefix}.grad.${input}`, grad, limits.grad),
+      check(golden, `${prefix}.grad64.${input}`, grad, limits.grad)
+    ])
+  ])
+}
 
 /**
- * Rows of `metrics.safetensors`: retrieval and zero-shot on the host, the contrastive loss on the backend in use.
+ * Rows of `metrics.safetensors`: retrieval and zero-shot on the host, the contrastive loss on an engine.
  * Source: GOLDENS 8.
  */
-export const verifyMetrics = (golden: Golden): ReadonlyArray<Row> => {
-  const { file } = golden
-  const named = [...golden.names, ...golden.keys].flatMap((name) => /^loss\.[^.]+/.exec(name)?.[0] ?? [])
-  const losses = [...new Set(named)]
-  return [
-    ...guarded(file, "retrieval", () => retrievalRows(golden)),
-    ...guarded(file, "zeroshot", () => zeroShotRows(golden)),
-    ...(losses.length === 0 ? [failedRow(file, "loss", "expected at least one loss case, found none")] : []),
-    ...losses.flatMap((prefix) => guarded(file, prefix, () => lossRows(golden, prefix)))
-  ]
-}
+export const verifyMetrics = <E>(golden: Golden, engine: Engine<E>): EngineRows<E> =>
+  Effect.suspend(() => {
+    const { file } = golden
+    const named = [...golden.names, ...golden.keys].flatMap((name) => /^loss\.[^.]+/.exec(name)?.[0] ?? [])
+    const losses = [...new Set(named)]
+    const host = [
+      ...guarded(file, "retrieval", () => retrievalRows(golden)),
+      ...guarded(file, "zeroshot", () => zeroShotRows(golden)),
+      ...(losses.length === 0 ? [failedRow(file, "loss", "expected at least one loss case, found none")] : [])
+    ]
+    return inTurn([
+      Effect.succeed(host),
+      ...losses.map((prefix) => performGuarded(engine, file, prefix, () => lossRows(golden, prefix)))
+    ])
+  })

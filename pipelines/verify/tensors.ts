@@ -2,28 +2,14 @@ import * as tf from "@tensorflow/tfjs-core"
 import type { Tensor } from "@tensorflow/tfjs-core"
 import type { Value } from "../../lib/tensor/index.ts"
 import { value } from "../../lib/tensor/index.ts"
+import type { Reading } from "../reading.ts"
+import { mapReading, readingOf } from "../reading.ts"
 import type { Golden } from "./golden.ts"
 import { GoldenProblem } from "./golden.ts"
-import type { Row } from "./row.ts"
 
-/** Runs a case in a scope of its own: whatever it made on the backend is freed, also when it throws. */
-export const inScope = (run: () => ReadonlyArray<Row>): ReadonlyArray<Row> => {
-  let rows: ReadonlyArray<Row> = []
-  tf.tidy(() => {
-    rows = run()
-  })
-  return rows
-}
-
-/** A copy of a tensor's numbers on the host. */
-export const read = (x: Value | Tensor): Float32Array => Float32Array.from(("node" in x ? x.tensor : x).dataSync())
-
-/** The numbers of a value that this code owns; frees its tensor. */
-export const take = (x: Value): Float32Array => {
-  const numbers = read(x)
-  x.tensor.dispose()
-  return numbers
-}
+/** What becomes of the numbers of a value that a unit made and that nobody uses after it. */
+export const reading = <A>(x: Value, make: (numbers: Float32Array) => A): Reading<A> =>
+  mapReading(readingOf(x.tensor), make)
 
 /** A stored tensor's numbers and shape, the latter checked where `shape` is given. Throws GoldenProblem. */
 export const stored = (

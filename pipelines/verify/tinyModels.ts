@@ -7,13 +7,15 @@ import * as ops from "../../lib/ops/index.ts"
 import type { Value } from "../../lib/tensor/index.ts"
 import { leavesOf, value } from "../../lib/tensor/index.ts"
 import { gradientsOf } from "../trainStep.ts"
-import type { Golden } from "./golden.ts"
-import { check, checkBoth, guarded } from "./golden.ts"
+import type { Engine, Reading } from "../reading.ts"
+import { concatReadings, known, perform } from "../reading.ts"
+import type { EngineRows, Golden } from "./golden.ts"
+import { check, checkBoth, guardedEffect } from "./golden.ts"
 import { namesByPath, officialOf, paramsOf, withModel } from "./goldenModel.ts"
 import { checkParameter } from "./keyBias.ts"
 import type { Row } from "./row.ts"
 import { abs, compare, err, exact } from "./row.ts"
-import { inScope, read, take, tensorOf } from "./tensors.ts"
+import { reading, tensorOf } from "./tensors.ts"
 
 /** GOLDENS 4; key biases and lambda as in 3. */
 const limits = {
@@ -45,18 +47,18 @@ const forwardRows = <VA, TA>(
   model: Clip<ClipParams<VA, TA>>,
   params: ClipParams<VA, TA>,
   batch: ImageTextBatch
-): ReadonlyArray<Row> => {
+): Reading<ReadonlyArray<Row>> => {
   const trace = model.trace(params, batch)
   const scale = ops.exp(model.logitScale(params))
   const texts = ops.transpose(ops.l2Normalize(trace.textEmbed), [1, 0]) // [B, E] -> [E, B]
   const logits = ops.mul(ops.matmul(ops.l2Normalize(trace.imageEmbed), texts), scale) // [B, B]
-  return [
-    ...activations(trace).map(([name, value]) => check(golden, name, read(value), limits.act)),
-    ...checkBoth(golden, "image_embed", read(trace.imageEmbed), limits.embed),
-    ...checkBoth(golden, "text_embed", read(trace.textEmbed), limits.embed),
-    check(golden, "logit_scale", read(scale), limits.logitScale),
-    ...checkBoth(golden, "logits_per_image", read(logits), limits.logits)
-  ]
+  return concatReadings([
+    ...activations(trace).map(([name, x]) => reading(x, (found) => [check(golden, name, found, limits.act)])),
+    reading(trace.imageEmbed, (found) => checkBoth(golden, "image_embed", found, limits.embed)),
+    reading(trace.textEmbed, (found) => checkBoth(golden, "text_embed", found, limits.embed)),
+    reading(scale, (found) => [check(golden, "logit_scale", found, limits.logitScale)]),
+    reading(logits, (found) => checkBoth(golden, "logits_per_image", found, limits.logits))
+  ])
 }
 
 const gradientRows = <VA, TA>(
@@ -64,20 +66,20 @@ const gradientRows = <VA, TA>(
   model: Clip<ClipParams<VA, TA>>,
   params: ClipParams<VA, TA>,
   batch: ImageTextBatch
-): ReadonlyArray<Row> => {
+): Reading<ReadonlyArray<Row>> => {
   const names = namesByPath(model.settings)
-  const { grads, ...figures } = gradientsOf(model, contrastive.exact, params, batch, 1)
-  const [loss = Number.NaN, correct = Number.NaN] = [figures.loss, figures.correct].flatMap((x) => [...take(value(x))])
-  const found = leavesOf(grads).map(({ path, value }) => ({ path, numbers: take(value) }))
-  const acc = [100 * correct / (batch.images.shape[0] ?? 0)]
-  return [
-    ...checkBoth(golden, "loss", [loss], limits.loss),
-    compare(golden.file, "metadata loss64", [loss], [Number(golden.text("loss64"))], limits.loss),
-    check(golden, "acc", acc, limits.acc),
-    ...found.flatMap(({ path, numbers }) =>
-      checkParameter(golden, `grad.${officialOf(names, path)}`, path, numbers, limits.grad)
+  const { grads, loss, correct } = gradientsOf(model, contrastive.exact, params, batch, 1)
+  const b = batch.images.shape[0] ?? 0
+  return concatReadings([
+    reading(value(loss), (found) => [
+      ...checkBoth(golden, "loss", found, limits.loss),
+      compare(golden.file, "metadata loss64", found, [Number(golden.text("loss64"))], limits.loss)
+    ]),
+    reading(value(correct), (found) => [check(golden, "acc", found.map((n) => 100 * n / b), limits.acc)]),
+    ...leavesOf(grads).map(({ path, value: grad }) =>
+      reading(grad, (found) => checkParameter(golden, `grad.${officialOf(names, path)}`, path, found, limits.grad))
     )
-  ]
+  ])
 }
 
 const Lambdas = Schema.Record(
@@ -91,18 +93,18 @@ const metadataRows = <VA, TA>(
   golden: Golden,
   model: Clip<ClipParams<VA, TA>>,
   params: ClipParams<VA, TA>
-): ReadonlyArray<Row> => {
+): Reading<ReadonlyArray<Row>> => {
   const { settings } = model
   const lambdas = golden.json("lambda", Lambdas)
   const own = new Map(
-    Object.entries(model.lambdas(params)).map(([name, value]) => {
+    Object.entries(model.lambdas(params)).map(([name, lambda]) => {
       const [tower = "", layer = ""] = name.split(".")
-      return [`${blockName(tower, layer)}.attn`, { value, layer: Number(layer) }]
+      return [`${blockName(tower, layer)}.attn`, { lambda, layer: Number(layer) }]
     })
   )
   const missing = (name: string): Row => compare(golden.file, `metadata lambda.${name}`, [], [0], exact)
   const epsilons = Object.entries(golden.json("layernorm_eps", Epsilons))
-  return [
+  const rows = [
     compare(golden.file, "metadata n_params", [model.numParameters], [Number(golden.text("n_params"))], exact),
     compare(
       golden.file,
@@ -111,36 +113,37 @@ const metadataRows = <VA, TA>(
       epsilons.map(([, eps]) => eps),
       exact
     ),
-    compare(golden.file, "metadata lambda", [own.size], [Object.keys(lambdas).length], exact, "number of modules"),
-    ...Object.entries(lambdas).flatMap(([name, { lambda_, lambda_init }]) => {
-      const found = own.get(name)
-      if (found === undefined) return [missing(name)]
-      const init = lambdaInitOf(settings.lambdaInit, found.layer)
-      return [
-        compare(golden.file, `metadata lambda.${name}`, read(found.value), [lambda_], limits.lambda),
-        compare(golden.file, `metadata lambda_init.${name}`, [init], [lambda_init], abs(1e-15))
-      ]
-    })
+    compare(golden.file, "metadata lambda", [own.size], [Object.keys(lambdas).length], exact, "number of modules")
   ]
+  const ofModules = Object.entries(lambdas).map(([name, { lambda_, lambda_init }]) => {
+    const found = own.get(name)
+    if (found === undefined) return known([missing(name)])
+    const init = lambdaInitOf(settings.lambdaInit, found.layer)
+    return reading(found.lambda, (lambda) => [
+      compare(golden.file, `metadata lambda.${name}`, lambda, [lambda_], limits.lambda),
+      compare(golden.file, `metadata lambda_init.${name}`, [init], [lambda_init], abs(1e-15))
+    ])
+  })
+  return concatReadings([known(rows), ...ofModules])
 }
 
 /**
  * Rows of a `tiny_*.safetensors`: every activation, embeddings, logits, loss, accuracy and the gradient of every
- * parameter of a complete model, on the backend in use. Source: GOLDENS 4.
+ * parameter of a complete model, on an engine. Source: GOLDENS 4.
  */
-export const verifyTinyModel = (golden: Golden): ReadonlyArray<Row> =>
-  guarded(golden.file, "model", () =>
+export const verifyTinyModel = <E>(golden: Golden, engine: Engine<E>): EngineRows<E> =>
+  guardedEffect(golden.file, "model", () =>
     withModel(golden, (model) =>
-      inScope(() => {
+      perform(engine, () => {
         const { imageSize, contextLength } = model.settings
         const params = paramsOf(golden, "state.", model)
         const b = Number(golden.text("batch"))
         const images = tensorOf(golden, "images", [b, 3, imageSize, imageSize])
         const tokens = tensorOf(golden, "tokens", [b, contextLength], "int32")
         const batch = { images, tokens }
-        return [
-          ...metadataRows(golden, model, params),
-          ...forwardRows(golden, model, params, batch),
-          ...gradientRows(golden, model, params, batch)
-        ]
+        return concatReadings([
+          metadataRows(golden, model, params),
+          forwardRows(golden, model, params, batch),
+          gradientRows(golden, model, params, batch)
+        ])
       })))

@@ -1,17 +1,19 @@
 import * as tf from "@tensorflow/tfjs-core"
-import { Schema } from "effect"
+import { Effect, Schema } from "effect"
 import type { OfficialName } from "../../lib/checkpoint/index.ts"
 import type { Clip, ClipParams } from "../../lib/models/index.ts"
 import { isMatrix } from "../../lib/optim/index.ts"
 import { leavesOf } from "../../lib/tensor/index.ts"
-import type { Golden } from "./golden.ts"
-import { checkBoth, GoldenProblem, guarded } from "./golden.ts"
+import type { Engine } from "../reading.ts"
+import { known, perform } from "../reading.ts"
+import type { EngineRows, Golden } from "./golden.ts"
+import { checkBoth, GoldenProblem, guardedEffect, inTurn } from "./golden.ts"
 import { namesByPath, officialOf, paramsOf, withModel } from "./goldenModel.ts"
 import { checkParameter } from "./keyBias.ts"
 import type { Limit, Row } from "./row.ts"
 import { abs, compare, err, measuredRow } from "./row.ts"
 import { ratesOf, ratesRow } from "./schedule.ts"
-import { inScope, stored } from "./tensors.ts"
+import { stored } from "./tensors.ts"
 import type { HostTree, Run, Trajectory } from "./trajectory.ts"
 import { trajectoryOf } from "./trajectory.ts"
 
@@ -127,7 +129,7 @@ const treeRows = (
     return checkParameter(golden, name, official.path, tree.get(official.path) ?? [], limit)
   })
 
-const runRows = <VA, TA>(golden: Golden, model: Clip<ClipParams<VA, TA>>): ReadonlyArray<Row> => {
+const rowsOfRun = <VA, TA, E>(golden: Golden, engine: Engine<E>, model: Clip<ClipParams<VA, TA>>): EngineRows<E> => {
   const { betas: [beta1, beta2], eps, weight_decay: weightDecay, clamp, update_freq: updateFreq } = golden.json(
     "optimizer",
     OptimizerSettings
@@ -135,27 +137,25 @@ const runRows = <VA, TA>(golden: Golden, model: Clip<ClipParams<VA, TA>>): Reado
   const { rates, rows } = rateRows(golden)
   const names = namesByPath(model.settings)
   const microBatches = microBatchesOf(golden, rates.length, updateFreq)
-  const init = paramsOf(golden, "init.", model)
-  const groups = decayRows(golden, names, init)
-  const run = trajectoryOf(model, init, { rates, optimizer: { beta1, beta2, eps, weightDecay }, clamp, microBatches })
   // Adam turns the rounding noise that is a key bias's gradient into steps of size lr, in either direction.
   // 1e-7 is the float32 rounding of the biases themselves.
   const noise = (steps: number): Limit => abs(2 * rates.slice(0, steps).reduce((sum, lr) => sum + lr, 0) + 1e-7)
   const isSmall = ({ shape }: OfficialName): boolean => shape.length < 2
   const limitAfter = (steps: number) => ({ limit: limits.params, keyBias: noise(steps) })
-  return [
-    ...rows,
-    ...groups,
+  const init = () => paramsOf(golden, "init.", model)
+  const optimizer = { beta1, beta2, eps, weightDecay }
+  const runRows = Effect.map(trajectoryOf(engine, model, init, { rates, optimizer, clamp, microBatches }), (run) => [
     ...curveRows(golden, run),
     ...treeRows(golden, "grad0", run.grad0, names, isSmall, limits.grad0),
     ...treeRows(golden, "after1", run.after1, names, isSmall, limitAfter(1)),
     ...treeRows(golden, "final", run.final, names, () => true, limitAfter(rates.length))
-  ]
+  ])
+  return inTurn([Effect.succeed(rows), perform(engine, () => known(decayRows(golden, names, init()))), runRows])
 }
 
 /**
  * Rows of a `training*.safetensors`: rates, decay groups, loss, accuracy, gradient norm and logit scale of each step,
- * first gradients, and parameters after the first and the last step, on the backend in use. Source: GOLDENS 5.
+ * first gradients, and parameters after the first and the last step, on an engine. Source: GOLDENS 5.
  */
-export const verifyTraining = (golden: Golden): ReadonlyArray<Row> =>
-  guarded(golden.file, "run", () => withModel(golden, (model) => inScope(() => runRows(golden, model))))
+export const verifyTraining = <E>(golden: Golden, engine: Engine<E>): EngineRows<E> =>
+  guardedEffect(golden.file, "run", () => withModel(golden, (model) => rowsOfRun(golden, engine, model)))

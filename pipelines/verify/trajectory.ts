@@ -1,15 +1,17 @@
 import * as tf from "@tensorflow/tfjs-core"
 import type { Tensor } from "@tensorflow/tfjs-core"
+import { Effect } from "effect"
 import type { ImageTextBatch } from "../../lib/api/index.ts"
 import { contrastive } from "../../lib/losses/index.ts"
 import type { Clip, ClipParams } from "../../lib/models/index.ts"
-import type { AdamWOptions } from "../../lib/optim/index.ts"
+import type { AdamWOptions, AdamWState } from "../../lib/optim/index.ts"
 import { adamW, globalNorm } from "../../lib/optim/index.ts"
 import type { Params } from "../../lib/tensor/index.ts"
 import { disposeParams, leavesOf } from "../../lib/tensor/index.ts"
+import type { Engine, Reading } from "../reading.ts"
+import { allReadings, known, mapReading, pairReadings, perform, readingOf, readingOfCopy } from "../reading.ts"
 import type { StepGradients } from "../trainStep.ts"
-import { accumulate, applyUpdate, disposeFigures, gradientsOf } from "../trainStep.ts"
-import { read } from "./tensors.ts"
+import { accumulate, applyUpdate, disposeFigures, disposeStep, gradientsOf } from "../trainStep.ts"
 
 /** A tree of tensors on the host, by path. */
 export type HostTree = ReadonlyMap<string, Float32Array>
@@ -47,62 +49,111 @@ interface StepRecord {
   readonly after: HostTree
 }
 
-const numberOf = (scalar: Tensor): number => read(scalar)[0] ?? Number.NaN
-
 const none: HostTree = new Map()
-const hostTree = (tree: Params): HostTree => new Map(leavesOf(tree).map(({ path, value }) => [path, read(value)]))
 
-/** Trains with the very functions that `Pipeline.train` uses. Consumes `init`; nothing is left on the backend. */
-export const trajectoryOf = <VA, TA>(
-  model: Clip<ClipParams<VA, TA>>,
-  init: ClipParams<VA, TA>,
-  { rates, optimizer: options, clamp, microBatches }: Run
-): Trajectory => {
-  const optimizer = adamW<ClipParams<VA, TA>>(options)
-  let params = init
-  let state = optimizer.init(init)
-  let held: StepGradients<ClipParams<VA, TA>> | undefined
-  const records: Array<StepRecord> = []
-  const runStep = (lr: number, step: number): void => {
-    tf.tidy(() => {
-      const batches = microBatches(step)
-      for (const batch of batches) {
-        held = accumulate(held, gradientsOf(model, contrastive.exact, params, batch, batches.length))
-      }
-      if (held === undefined) throw new RangeError(`step ${step}: expected at least one micro-batch, found none`)
-      const { grads } = held
-      const loss = held.loss.map(numberOf)
-      const correct = held.correct.map(numberOf)
-      const gradNorm = numberOf(globalNorm(grads))
-      disposeFigures(held)
-      const grad0 = step === 0 ? hostTree(grads) : none
-      held = undefined // the update consumes them
-      const updated = applyUpdate(optimizer, grads, state, params, lr, clamp)
-      params = updated.params
-      state = updated.state
-      const accuracies = correct.map((n, u) => 100 * n / (batches[u]?.images.shape[0] ?? 0))
-      const isKept = step === 0 || step === rates.length - 1
-      const logitScale = numberOf(params.logitScale.tensor)
-      const logitScaleBeforeClamp = numberOf(updated.logitScaleBeforeClamp)
-      updated.logitScaleBeforeClamp.dispose()
-      const after = isKept ? hostTree(params) : none
-      records.push({ loss, accuracies, gradNorm, logitScale, logitScaleBeforeClamp, grad0, after })
-    })
-  }
-  try {
-    rates.forEach(runStep)
-    return {
-      losses: records.flatMap(({ loss }) => loss),
-      accuracies: records.flatMap(({ accuracies }) => accuracies),
-      gradNorms: records.map(({ gradNorm }) => gradNorm),
-      beforeClamp: records.map(({ logitScaleBeforeClamp }) => logitScaleBeforeClamp),
-      afterClamp: records.map(({ logitScale }) => logitScale),
-      grad0: records[0]?.grad0 ?? none,
-      after1: records[0]?.after ?? none,
-      final: records.at(-1)?.after ?? none
-    }
-  } finally {
-    if (held !== undefined) disposeFigures(held)
-    for (const tree of [params, state.mu, state.nu, ...held === undefined ? [] : [held.grads]]) disposeParams(tree)
-  }
+const readTree = (tree: Params): Reading<HostTree> => {
+  const leaves = leavesOf(tree)
+  return mapReading(
+    allReadings(leaves.map(({ value }) => readingOfCopy(value.tensor))),
+    (numbers) => new Map(leaves.map(({ path }, i) => [path, numbers[i] ?? new Float32Array()]))
+  )
 }
+
+const readScalars = (scalars: ReadonlyArray<Tensor>): Reading<ReadonlyArray<number>> =>
+  mapReading(allReadings(scalars.map(readingOf)), (numbers) => numbers.map(([number = Number.NaN]) => number))
+
+/** Where a run stands: the owner of all that lives from unit to unit. */
+interface Standing<P extends Params> {
+  params: P
+  state: AdamWState<P>
+  held: StepGradients<P> | undefined
+}
+
+const disposeStanding = <P extends Params>({ params, state, held }: Standing<P>): void => {
+  if (held !== undefined) disposeStep(held)
+  for (const tree of [params, state.mu, state.nu]) disposeParams(tree)
+}
+
+/**
+ * Trains with the very functions that `Pipeline.train` uses; nothing is left on the engine. `init` makes the parameters,
+ * in the scope of the first unit.
+ */
+export const trajectoryOf = <VA, TA, E>(
+  engine: Engine<E>,
+  model: Clip<ClipParams<VA, TA>>,
+  init: () => ClipParams<VA, TA>,
+  { rates, optimizer: options, clamp, microBatches }: Run
+): Effect.Effect<Trajectory, E> => {
+  type P = ClipParams<VA, TA>
+  const optimizer = adamW<P>(options)
+  const start = (): Standing<P> => {
+    let params: P | undefined
+    tf.tidy(() => {
+      params = init()
+      for (const { value } of leavesOf(params)) tf.keep(value.tensor)
+    })
+    if (params === undefined) throw new Error("trajectoryOf: the parameters were not made")
+    return { params, state: optimizer.init(params), held: undefined }
+  }
+
+  /** Gradients of all micro-batches; `held` owns them until the update. */
+  const gradients = (at: Standing<P>, step: number) => (): Reading<Omit<StepRecord, keyof Updated>> => {
+    const batches = microBatches(step)
+    for (const batch of batches) {
+      at.held = accumulate(at.held, gradientsOf(model, contrastive.exact, at.params, batch, batches.length))
+    }
+    if (at.held === undefined) throw new RangeError(`step ${step}: expected at least one micro-batch, found none`)
+    const { grads, loss, correct } = at.held
+    const figures = readScalars([...[...loss, ...correct].map((scalar) => tf.clone(scalar)), globalNorm(grads)])
+    return pairReadings(figures, step === 0 ? readTree(grads) : known(none), (numbers, grad0) => ({
+      loss: numbers.slice(0, loss.length),
+      accuracies: numbers.slice(loss.length, -1).map((n, u) => 100 * n / (batches[u]?.images.shape[0] ?? 0)),
+      gradNorm: numbers.at(-1) ?? Number.NaN,
+      grad0
+    }))
+  }
+
+  const update = (at: Standing<P>, lr: number, isKept: boolean) => (): Reading<Updated> => {
+    if (at.held === undefined) throw new Error("trajectoryOf: an update without gradients")
+    const { held } = at
+    at.held = undefined // the update consumes them
+    disposeFigures(held)
+    const updated = applyUpdate(optimizer, held.grads, at.state, at.params, lr, clamp)
+    at.params = updated.params
+    at.state = updated.state
+    const scales = readScalars([updated.logitScaleBeforeClamp, tf.clone(updated.params.logitScale.tensor)])
+    return pairReadings(
+      scales,
+      isKept ? readTree(at.params) : known(none),
+      ([logitScaleBeforeClamp = Number.NaN, logitScale = Number.NaN], after) => ({
+        logitScaleBeforeClamp,
+        logitScale,
+        after
+      })
+    )
+  }
+
+  const runAll = (at: Standing<P>): Effect.Effect<ReadonlyArray<StepRecord>, E> =>
+    Effect.forEach(rates, (lr, step) =>
+      Effect.gen(function* () {
+        const before = yield* perform(engine, gradients(at, step))
+        const after = yield* perform(engine, update(at, lr, step === 0 || step === rates.length - 1))
+        return { ...before, ...after }
+      }))
+
+  const release = (at: Standing<P>): Effect.Effect<void> => Effect.sync(() => disposeStanding(at))
+  return Effect.map(Effect.acquireUseRelease(engine.sync(start), runAll, release), trajectoryFrom)
+}
+
+type Updated = Pick<StepRecord, "logitScaleBeforeClamp" | "logitScale" | "after">
+
+const trajectoryFrom = (records: ReadonlyArray<StepRecord>): Trajectory => ({
+  losses: records.flatMap(({ loss }) => loss),
+  accuracies: records.flatMap(({ accuracies }) => accuracies),
+  gradNorms: records.map(({ gradNorm }) => gradNorm),
+  beforeClamp: records.map(({ logitScaleBeforeClamp }) => logitScaleBeforeClamp),
+  afterClamp: records.map(({ logitScale }) => logitScale),
+  grad0: records[0]?.grad0 ?? none,
+  after1: records[0]?.after ?? none,
+  final: records.at(-1)?.after ?? none
+})

@@ -2,10 +2,12 @@ import type { PlatformError } from "effect"
 import { Effect, FileSystem, Path } from "effect"
 import type { ImageDecoder } from "../../lib/image/index.ts"
 import { verifyAttention } from "./attention.ts"
+import { verifyCheckpoints } from "./checkpoints.ts"
 import { verifyContrastiveWorld } from "./contrastiveWorld.ts"
 import type { Check } from "./families.ts"
 import { families, familyOf, isCompanion } from "./families.ts"
-import type { Golden } from "./golden.ts"
+import type { Engine } from "../reading.ts"
+import type { EngineRows, Golden } from "./golden.ts"
 import { readGolden } from "./golden.ts"
 import { verifyMetrics } from "./metrics.ts"
 import { verifyPreprocess } from "./preprocess.ts"
@@ -30,12 +32,12 @@ export interface VerifyReport {
   readonly notCovered: number
 }
 
-/** Runs the synchronous check of one file, on the engine in use; `Backend.sync` of a live backend is one. */
-export interface RunUnit<E> {
-  <A>(unit: () => A): Effect.Effect<A, E>
+/** The check of one file's tensors on an engine. */
+interface TensorCheck {
+  <E>(golden: Golden, engine: Engine<E>): EngineRows<E>
 }
 
-const tensorChecks: Readonly<Partial<Record<Check, (golden: Golden) => ReadonlyArray<Row>>>> = {
+const tensorChecks: Readonly<Partial<Record<Check, TensorCheck>>> = {
   attention: verifyAttention,
   tinyModel: verifyTinyModel,
   training: verifyTraining,
@@ -48,10 +50,10 @@ const hostChecks: Readonly<Partial<Record<Check, (file: string, bytes: Uint8Arra
 }
 
 /** The rows of a safetensors file that could be read, and of its tensors that nobody asked for. */
-const goldenRows = <E>(golden: Golden, folder: string, check: Check, run: RunUnit<E>) =>
+const goldenRows = <E>(golden: Golden, folder: string, check: Check, engine: Engine<E>) =>
   Effect.gen(function* () {
     const verify = tensorChecks[check]
-    const rows = verify === undefined ? yield* verifyPreprocess(golden, folder) : yield* run(() => verify(golden))
+    const rows = verify === undefined ? yield* verifyPreprocess(golden, folder) : yield* verify(golden, engine)
     return [...rows, ...golden.unread()]
   })
 
@@ -59,36 +61,37 @@ const unreadable = (file: string) => (error: { readonly message: string }): Effe
   Effect.succeed([failedRow(file, "file", error.message)])
 
 const contentRows =
-  <E>(path: Path.Path, directory: string, file: string, check: Check, run: RunUnit<E>) => (bytes: Uint8Array) => {
+  <E>(path: Path.Path, directory: string, file: string, check: Check, engine: Engine<E>) => (bytes: Uint8Array) => {
     const host = hostChecks[check]
     if (host !== undefined) return Effect.sync(() => host(file, bytes))
     const folder = path.join(directory, file.replace(/\.safetensors$/, ""))
     return Effect.matchEffect(readGolden(file, bytes), {
       onFailure: unreadable(file),
-      onSuccess: (golden) => goldenRows(golden, folder, check, run)
+      onSuccess: (golden) => goldenRows(golden, folder, check, engine)
     })
   }
 
-const fileRows = <E>(directory: string, file: string, check: Check, run: RunUnit<E>) =>
+const fileRows = <E>(directory: string, file: string, check: Check, engine: Engine<E>) =>
   Effect.gen(function* () {
     if (check === "none") return [notCoveredRow(file, "file", "this family is not covered yet")]
+    if (check === "checkpoint") return yield* verifyCheckpoints(directory, file, engine)
     const fs = yield* FileSystem.FileSystem
     const path = yield* Path.Path
     return yield* Effect.matchEffect(fs.readFile(path.join(directory, file)), {
       onFailure: unreadable(file),
-      onSuccess: contentRows(path, directory, file, check, run)
+      onSuccess: contentRows(path, directory, file, check, engine)
     })
   })
 
 /**
  * Recomputes every case of a golden directory that is laid out as GOLDENS.md says, with the library's own models,
  * losses, optimizer, metrics, transforms and tokenizer. Files, cases, names and sizes are discovered. Tensors live on the
- * engine that `run` uses and nothing is left there; float64 families run on the host. A tensor or a file that is not as
- * described, or cannot be read, is a failed row; the effect fails only where the directory cannot be listed, or `run`.
+ * engine and nothing is left there; float64 families run on the host. A tensor or a file that is not as
+ * described, or cannot be read, is a failed row; the effect fails only where the directory cannot be listed, or the engine.
  */
 export const verify = <E = never>(
   directory: string,
-  run: RunUnit<E>
+  engine: Engine<E>
 ): Effect.Effect<
   VerifyReport,
   PlatformError.PlatformError | E,
@@ -100,7 +103,7 @@ export const verify = <E = never>(
     const rows: Array<Row> = []
     for (const file of entries) {
       const family = familyOf(file)
-      if (family !== undefined) rows.push(...yield* fileRows(directory, file, family.check, run))
+      if (family !== undefined) rows.push(...yield* fileRows(directory, file, family.check, engine))
     }
     const count = (verdict: Row["verdict"]): number => rows.filter((row) => row.verdict === verdict).length
     return {

@@ -18,6 +18,7 @@ import {
   imageFolder,
   labelled,
   labelledFolder,
+  locateWebdataset,
   openWebdataset,
   shown,
   TABLE
@@ -138,7 +139,9 @@ export const openPairs = (
     const terms = isThere ? [{ location: text, weight: undefined }] : termsOf(text)
     const [first] = terms
     if (first !== undefined && terms.length === 1 && first.weight === undefined) {
-      return yield* onePlace(first.location, options)
+      if (isThere || !isShards(first.location)) return yield* onePlace(first.location, options)
+      // A server's shards are not downloaded to be counted: alone, they need not say their number.
+      return { dataset: yield* locateWebdataset(first.location, options), recognised: "shards" }
     }
     const weights = terms.flatMap(({ weight }) => weight ?? [])
     if (terms.some(({ location }) => location === "")) {

@@ -73,10 +73,11 @@ const newestCheckpoint = (
 const numberOf = (value: unknown, fallback: number): number =>
   typeof value === "number" && Number.isFinite(value) ? value : fallback
 
-const numLines = (file: string): Effect.Effect<number | undefined, ReportError, FileSystem.FileSystem> =>
+/** Samples that were skipped; a run that skipped none has no such file. */
+const numSkippedIn = (file: string): Effect.Effect<number, ReportError, FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
-    if (!(yield* Effect.mapError(fs.exists(file), cannot(file, "found")))) return undefined
+    if (!(yield* Effect.mapError(fs.exists(file), cannot(file, "found")))) return 0
     return (yield* Effect.mapError(fs.readFileString(file), cannot(file, "read"))).split("\n").length - 1
   })
 
@@ -98,7 +99,7 @@ export const readRun = (dir: string): Effect.Effect<RunReport, ReportFailure, Re
     const validation = yield* readValidation(logFile)
     const sessions = yield* readSessions(path.join(dir, "sessions.jsonl"))
     const checkpoint = yield* newestCheckpoint(dir)
-    const numSkipped = yield* numLines(path.join(dir, "skipped.jsonl"))
+    const numSkipped = yield* numSkippedIn(path.join(dir, "skipped.jsonl"))
 
     const train = isRecord(config["train"]) ? config["train"] : {}
     const batchSize = numberOf(train["batchSize"], NaN)
@@ -110,9 +111,9 @@ export const readRun = (dir: string): Effect.Effect<RunReport, ReportFailure, Re
       totalSteps: numberOf(config["steps"], log.at(-1)?.step ?? 0),
       pairsPerStep,
       report: path.join(dir, "report.html"),
+      numSkipped,
       ...(seconds === undefined ? {} : { seconds }),
-      ...(checkpoint === undefined ? {} : { checkpoint: checkpoint.folder }),
-      ...(numSkipped === undefined ? {} : { numSkipped })
+      ...(checkpoint === undefined ? {} : { checkpoint: checkpoint.folder })
     })
     return {
       name: path.basename(path.resolve(dir)),

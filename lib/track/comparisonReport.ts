@@ -50,8 +50,10 @@ const header = (runs: ReadonlyArray<ComparedRun>, first: string): Html =>
 const finalSection = (runs: ReadonlyArray<ComparedRun>): Html =>
   section(
     "How they ended",
-    "Losses of runs with different batch sizes do not compare: a larger batch has more wrong captions to choose from. " +
-      "Validation metrics do, where the data are the same.",
+    differInPairs(runs) ?
+      "Losses of runs with different batch sizes do not compare: a larger batch has more wrong captions to choose from. " +
+      "Validation metrics do, where the data are the same." :
+      "Smoothed figures are those of the curves below; differences of shares are in percentage points.",
     markup`<div class="scroll"><table class="compared">${header(runs, "figure")}<tbody>${
       finalRows(runs).map(finalRow)
     }</tbody></table></div>`

@@ -60,7 +60,7 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 .mark .value { fill: var(--accent); }
 .mark.below .reach { stroke: var(--warm); }
 .mark.below .value { fill: var(--panel); stroke: var(--warm); stroke-width: 2; }
-.charts { display: grid; gap: 2.2rem 2.4rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); }
+.charts { display: grid; gap: 2.2rem 2.4rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 340px), 1fr)); }
 .curve { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
 .curve.raw { stroke-width: 1; opacity: .38; }
 .reference { stroke: var(--soft); stroke-width: 1; stroke-dasharray: 4 4; }
@@ -87,9 +87,9 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 .compared b { font-weight: 600; display: block; }
 .compared small { display: block; }
 .switch { border: 0; margin: 0; padding: 0; min-width: 0; }
-.switch legend { float: left; margin-right: .9rem; color: var(--soft); padding: .25rem 0; }
+.switch legend { float: left; margin-right: .9rem; color: var(--soft); padding: 0; }
 .switch > input { accent-color: var(--accent); }
-.switch > label { margin: 0 1.2rem 0 .35rem; padding: .25rem 0; }
+.switch > label { margin: 0 1.2rem 0 .35rem; }
 .switch > .charts { margin-top: 1.4rem; clear: both; }
 #by-step:checked ~ .by-pairs, #by-pairs:checked ~ .by-step { display: none; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 3px; border-radius: 2px; }

@@ -3,7 +3,19 @@ import { it } from "@effect/vitest"
 import { Effect, FileSystem, PlatformError } from "effect"
 import fc from "fast-check"
 import { describe, expect } from "vitest"
-import { cutAfter, type LogEntry, LogError, logLine, openLog, parseLogLine, readLog } from "../../lib/track/index.ts"
+import {
+  cutAfter,
+  type LogEntry,
+  LogError,
+  logLine,
+  openLog,
+  parseLogLine,
+  readLog,
+  readValidation,
+  type ValidationEntry,
+  validationFileOf,
+  validationLine
+} from "../../lib/track/index.ts"
 
 const entry = (step: number): LogEntry => ({
   step,
@@ -16,6 +28,11 @@ const entry = (step: number): LogEntry => ({
   pairsPerSecond: 400.5,
   dataWaitMs: 3,
   peakBytes: 123456789
+})
+const validation = (step: number): ValidationEntry => ({
+  ...{ step, protocol: "retrieval", dataset: "held-out", n: 40, metric: "top1", isBest: step < 3 },
+  validation: { top1: 0.1 * step, top5: NaN },
+  chance: { top1: 0.025 }
 })
 const entries = [1, 2, 3, 4, 5].map(entry)
 
@@ -80,6 +97,34 @@ describe("the log", () => {
           expect(yield* fs.readFileString(file)).toBe(whole)
         }
         expect(yield* fs.readDirectory(file.replace(/\/[^/]*$/, ""))).toEqual(["log.jsonl"])
+      })
+    ))
+  it.effect("validations have a file of their own, which is cut at the same step and survives a torn line", () =>
+    withLog((file, fs) =>
+      Effect.gen(function* () {
+        expect(yield* readValidation(file)).toEqual([])
+        yield* write(file, entries)
+        const asked = [2, 4].map(validation)
+        yield* Effect.scoped(Effect.flatMap(openLog(file), (log) => Effect.forEach(asked, log.appendValidation)))
+        expect(yield* readValidation(file)).toEqual(asked)
+        expect((yield* readLog(file)).length).toBe(5)
+        yield* fs.writeFileString(validationFileOf(file), '{"step":6,"prot', { flag: "a" })
+        expect(yield* cutAfter(file, 3)).toBe(3)
+        expect(yield* readValidation(file)).toEqual([validation(2)])
+        expect(yield* readLog(file)).toEqual(entries.slice(0, 3))
+        expect(yield* cutAfter(file, 0)).toBe(0)
+        expect(yield* fs.readFileString(validationFileOf(file))).toBe("")
+      })
+    ))
+  it.effect("a broken validation is a typed error with its file and line, and neither file is cut", () =>
+    withLog((file, fs) =>
+      Effect.gen(function* () {
+        yield* write(file, entries)
+        const beside = validationFileOf(file)
+        yield* fs.writeFileString(beside, `${validationLine(validation(1))}{"step":2}\n`)
+        const error = yield* Effect.flip(cutAfter(file, 1))
+        expect(error).toMatchObject({ _tag: "LogError", reason: "line", line: 2, file: beside })
+        expect((yield* readLog(file)).length).toBe(5)
       })
     ))
   it.effect("cut at zero starts afresh whatever was there; an absent log stays absent", () =>

@@ -4,14 +4,26 @@ import { TestClock } from "effect/testing"
 import fc from "fast-check"
 import { describe, expect } from "vitest"
 import {
+  type LogEntry,
   Progress,
   progressBar,
   progressLayer,
   progressLine,
   type ProgressOptions,
-  silentProgress
+  silentProgress,
+  summarize
 } from "../../lib/track/index.ts"
 
+const entry: LogEntry = {
+  ...{ step: 1, loss: 3.5, accuracy: 0.5, lr: 1e-3, logitScale: 14, gradNorm: 2, lambda: { "visual.0": 0.8 } },
+  ...{ pairsPerSecond: 412.3, dataWaitMs: 2, peakBytes: 1e8 }
+}
+const validation = {
+  ...{ step: 1, protocol: "zero-shot", dataset: "held out\u001b[2J", n: 10, metric: "top1", isBest: true },
+  validation: { top1: 0.25 },
+  chance: { top1: 0.1 }
+}
+const summary = summarize([entry], [validation], { status: "finished", totalSteps: 2, pairsPerStep: 16 })
 const at = (step: number, totalSteps = 100) => ({ step, totalSteps, loss: 3.5, pairsPerSecond: 412.3 })
 
 /** Runs a program against a sink and gives what was written. */
@@ -101,6 +113,56 @@ describe("progress elsewhere", () => {
         { type: "note", message: "hi" },
         { type: "step", step: 2, totalSteps: 2, loss: 3.5, pairsPerSecond: 412.3, secondsLeft: 0 }
       ])
+    }))
+  it.effect("writes validations, checkpoints and the summary as JSON, and notes elsewhere where asked", () =>
+    Effect.gen(function* () {
+      const notes: Array<string> = []
+      const writeNote = (text: string) => Effect.sync(() => void notes.push(text))
+      const pieces = yield* written(
+        { format: "json", writeNote },
+        Effect.flatMap(Progress, (progress) =>
+          Effect.all([
+            progress.step({ ...at(1, 2), entry }),
+            progress.note("hi\u0007"),
+            progress.validated(validation),
+            progress.saved(1, "runs/a/checkpoints/step-1"),
+            progress.ended(summary)
+          ], { discard: true }))
+      )
+      expect(pieces.map((line) => JSON.parse(line))).toEqual([
+        { type: "step", totalSteps: 2, ...entry },
+        { type: "validate", ...validation },
+        { type: "checkpoint", step: 1, folder: "runs/a/checkpoints/step-1" },
+        { type: "summary", ...summary }
+      ])
+      expect(notes).toEqual(["hi\n"])
+    }))
+  it.effect("says a validation and the summary in lines of text, and nothing of checkpoints", () =>
+    Effect.gen(function* () {
+      const pieces = yield* written(
+        {},
+        Effect.flatMap(
+          Progress,
+          (progress) =>
+            Effect.all([progress.validated(validation), progress.saved(1, "a"), progress.ended(summary)], {
+              discard: true
+            })
+        )
+      )
+      expect(pieces[0]).toBe("step 1  top1 25.0 % (chance 10.0 %) on held out[2J  best so far\n")
+      expect(pieces[1]?.split("\n").slice(0, 2)).toEqual(["trained", "  steps        1 of 2 (16 pairs)"])
+      expect(pieces).toHaveLength(2)
+    }))
+  it.effect("paints a terminal where it may, and no pipe", () =>
+    Effect.gen(function* () {
+      const ended = Effect.flatMap(Progress, (progress) => progress.ended(summary))
+      const program = Effect.andThen(step(1, 2), ended)
+      const painted = yield* written({ isTTY: true, hasColor: true }, program)
+      expect(painted.join("")).toContain("\u001b[36m")
+      expect(painted.join("")).toContain("\u001b[1mtrained\u001b[22m")
+      for (const options of [{ isTTY: true }, { isTTY: false, hasColor: true }]) {
+        expect((yield* written(options, program)).join("").replaceAll("\u001b[K", "")).not.toContain("\u001b")
+      }
     }))
   it.effect("reckons the time left anew for another series of steps", () =>
     Effect.gen(function* () {

@@ -174,8 +174,11 @@ export const openTable = (
  * @example
  * ```ts
  * import { captionTable } from "diffclip"
+ * import { files } from "diffclip/node"
+ * import { Console, Effect } from "effect"
  *
  * const pairs = captionTable("photos/captions.csv", { columns: { image: "file", captions: ["short", "long"] } })
+ * Effect.runPromise(pairs.pipe(Effect.flatMap(({ numSamples }) => Console.log(numSamples)), Effect.provide(files)))
  * ```
  */
 export const captionTable = (

@@ -10,14 +10,13 @@ export type Dataset<S, E = never, R = never> = DatasetOf<S, E, R>
  *
  * @example
  * ```ts
- * import { Dataset, openWebdataset } from "diffclip"
- * import { Effect } from "effect"
+ * import { Dataset, fromArray } from "diffclip"
  *
- * const mixed = Effect.gen(function* () {
- *   const [photos, drawings] = [yield* openWebdataset("photos"), yield* openWebdataset("drawings")]
- *   const short = Dataset.map(drawings, ({ captions, ...rest }) => ({ ...rest, captions: captions.slice(0, 1) }))
- *   return Dataset.mixture([{ dataset: photos, weight: 0.7 }, { dataset: short, weight: 0.3 }])
- * })
+ * const image = { width: 1, height: 1, data: Uint8Array.of(255, 0, 0) }
+ * const red = fromArray("red", [{ key: "red", image, captions: ["a red pixel", "red"] }])
+ * const short = Dataset.map(red, ({ captions, ...rest }) => ({ ...rest, captions: captions.slice(1) }))
+ * const mixed = Dataset.mixture([{ dataset: red, weight: 0.7 }, { dataset: short, weight: 0.3 }], { numSamples: 10 })
+ * console.log(mixed.numSamples) // 10, of them 7 from `red`
  * ```
  */
 export const Dataset: {

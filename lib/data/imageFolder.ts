@@ -133,9 +133,16 @@ const nothing = (folder: string, numPictures: number, classes: ReadonlyArray<str
  *
  * @example
  * ```ts
- * import { imageFolder } from "diffclip"
+ * import { diffClip, imageFolder, Pipeline } from "diffclip"
+ * import { live } from "diffclip/node"
+ * import { Effect } from "effect"
  *
- * const pairs = imageFolder("photos") // photos/captions.tsv, photos/cat.jpg, …
+ * const program = imageFolder("photos").pipe( // photos/captions.tsv, photos/cat.jpg, …
+ *   Effect.flatMap((pairs) => Pipeline.train(diffClip, pairs, { batchSize: 32 })),
+ *   Effect.scoped,
+ *   Effect.provide(live({ dir: "runs/photos" }))
+ * )
+ * Effect.runPromise(program)
  * ```
  */
 export const imageFolder = (

@@ -75,10 +75,11 @@ const nothing = FileSystem.makeNoop({})
 const withFile = (fs: FileSystem.FileSystem, file: string, bytes: Uint8Array | undefined): FileSystem.FileSystem => ({
   ...nothing,
   open: fs.open,
-  stat: (path) => path === file ? fs.stat(path) : nothing.stat(path),
-  stream: (_, { offset = 0, bytesToRead } = {}) => {
-    const end = bytesToRead === undefined ? undefined : Number(offset) + Number(bytesToRead)
-    return Stream.make(bytes?.slice(Number(offset), end) ?? text(""))
+  stat: (path) => (path === file ? fs : nothing).stat(path),
+  stream: (_, options = {}) => {
+    const from = options.offset === undefined ? 0 : Number(options.offset)
+    const end = options.bytesToRead === undefined ? undefined : from + Number(options.bytesToRead)
+    return Stream.make(bytes?.slice(from, end) ?? text(""))
   },
   readFile: () => Effect.succeed(bytes ?? text(""))
 })

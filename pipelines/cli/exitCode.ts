@@ -40,9 +40,14 @@ const tagOf = (error: unknown): string =>
 const isDiskTrouble = (error: unknown): boolean =>
   typeof error === "object" && error !== null && "reason" in error && error.reason === "write"
 
+/** A log that cannot be written is trouble of the disk; one with a damaged line is bad input. */
+const isDamagedLog = (error: unknown): boolean =>
+  typeof error === "object" && error !== null && "reason" in error && error.reason !== "io"
+
 /** The exit code of a failure: 1 for a defect, so that a bug is never taken for a success. */
 export const codeOf = (error: unknown): number => {
   if (tagOf(error) === "CheckpointError" && isDiskTrouble(error)) return 4
+  if (tagOf(error) === "LogError" && isDamagedLog(error)) return 3
   return byTag[tagOf(error)] ?? 1
 }
 

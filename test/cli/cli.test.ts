@@ -69,7 +69,7 @@ describe("diffclip", () => {
     async (signal, code) => {
       const out = join(root, signal)
       const stopped = await diffclip(train(out, 12, "--json"), (child) => {
-        child.stderr?.on("data", (chunk: Uint8Array) => {
+        child.stdout?.on("data", (chunk: Uint8Array) => {
           if (new TextDecoder().decode(chunk).includes('"step":3,')) child.kill(signal)
         })
       })

@@ -55,7 +55,10 @@ export type {
   ReportPicture,
   ReportResult,
   RetrievalExample,
-  RetrievalGallery
+  RetrievalGallery,
+  RunReport,
+  RunSummary,
+  ValidationEntry
 } from "../lib/track/index.ts"
-export { dataUrl, Progress, readLog, renderReport } from "../lib/track/index.ts"
+export { dataUrl, Progress, readLog, readValidation, renderReport } from "../lib/track/index.ts"
 export * from "./index.ts"

@@ -5,10 +5,11 @@ import { presets } from "../presets.ts"
 import { type AnyRecord, isRecord } from "../record.ts"
 import type { InputError } from "./errors.ts"
 import { unreadable } from "./io.ts"
+import { validateOfRecord } from "./validation.ts"
 
 /**
- * What a configuration file says: `preset`, `dataset` (what `--data` takes), `out`, and any field of the training
- * configuration.
+ * What a configuration file says: `preset` or `model` (a description, as a run's record has it), `dataset` (what `--data`
+ * takes), `out`, `validate` (see `openValidation`), and any field of the training configuration.
  */
 export type FileConfig = AnyRecord
 
@@ -17,16 +18,22 @@ const presetOfModel = (model: unknown): string | undefined =>
   Object.entries(presets).find(([, preset]) => JSON.stringify(describeModel(preset.model)) === JSON.stringify(model))
     ?.[0]
 
-/** A run's own `config.json` as a configuration that begins the same run. */
+/** A run's own `config.json` as a configuration that begins the same run: its model is a preset's, or described. */
 const fromRecord = (file: string, record: FileConfig): Effect.Effect<FileConfig, ConfigInvalid> => {
-  const { train, model, dataset } = record
+  const { train, model, dataset, validate, optimizer, schedule } = record
   if (!isRecord(train) || !isRecord(dataset)) return Effect.succeed(record)
+  if (optimizer === "custom" || schedule === "custom") {
+    const found = "the run of a program with an optimizer or a schedule of its own"
+    return Effect.fail(invalid(file, `expected a run of this command, found ${found}: resume it by that program`))
+  }
   const preset = presetOfModel(model)
-  return preset === undefined ?
-    Effect.fail(
-      invalid(file, "expected the run of a preset's model: others are resumed by the program that began them")
-    ) :
-    Effect.succeed({ ...train, preset, dataset: dataset["name"] })
+  const asked = validateOfRecord(validate)
+  return Effect.succeed({
+    ...train,
+    ...(preset === undefined ? { model } : { preset }),
+    dataset: dataset["name"],
+    ...(asked === undefined ? {} : { validate: asked })
+  })
 }
 
 /** Reads a configuration file: one that a person wrote, or the `config.json` of a run. */

@@ -1,13 +1,18 @@
 import { Config, Console, Effect, FileSystem, Option, Path } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import process from "node:process"
+import { checkpointStore } from "../../lib/checkpoint/index.ts"
 import { type ShardServices, shown } from "../../lib/data/index.ts"
+import type { Clip } from "../../lib/models/index.ts"
 import { decodeTrainConfig, overlay } from "../config.ts"
 import { type ConfigInvalid, invalid } from "../errors.ts"
 import { live } from "../node.ts"
 import { Pipeline } from "../pipeline.ts"
 import { type Preset, presetNamed, presets } from "../presets.ts"
+import { isRecord } from "../record.ts"
 import { CommandLine, commandLine } from "../reportCommand.ts"
+import { trainOn } from "../train.ts"
+import type { TwoTowerParams } from "../trainStep.ts"
 import type { DiffclipCommand } from "./command.ts"
 import { fromAssignments } from "./assignments.ts"
 import { dataForms, type OpenDataError, type Opened, openPairs, type Pairs } from "./data.ts"
@@ -16,6 +21,8 @@ import type { InputError } from "./errors.ts"
 import { backend, json, softwareAdapter } from "./flags.ts"
 import { unreadable } from "./io.ts"
 import { metricsFlags, metricsOf } from "./metrics.ts"
+import { modelToTrain, withTrainable } from "./trainable.ts"
+import { openValidation } from "./validation.ts"
 
 const presetOf = (name: string): Effect.Effect<Preset, ConfigInvalid> => {
   const preset = presetNamed(name)
@@ -45,7 +52,16 @@ const resumedConfig = (
     return (yield* Effect.mapError(fs.exists(file), unreadable(file))) ? yield* readConfig(file) : {}
   })
 
-/** `diffclip train [CONFIG.json] [--preset P] [--data D] [--out DIR] [--resume] [--backend B] [--set path=value]`. */
+/** What `--init` and `--image-size` say; a size other than the checkpoint's needs its positions fitted. */
+const initOf = (checkpoint: string | undefined, imageSize: number | undefined): FileConfig => {
+  const positions = imageSize === undefined ? {} : { positions: "interpolate" }
+  return checkpoint === undefined ? {} : { init: { checkpoint, ...positions } }
+}
+
+/**
+ * `diffclip train [CONFIG.json] [--preset P] [--data D] [--out DIR] [--init CHECKPOINT] [--image-size N] [--resume
+ * [--extend]] [--backend B] [--set path=value]`.
+ */
 export const trainCommand: DiffclipCommand<"train"> = Command.make("train", {
   config: Argument.String("CONFIG.json").pipe(
     Argument.withDescription(
@@ -66,6 +82,20 @@ export const trainCommand: DiffclipCommand<"train"> = Command.make("train", {
     Flag.withDescription("go on from the run that is in the directory"),
     Flag.withDefault(false)
   ),
+  extend: Flag.Boolean("extend").pipe(
+    Flag.withDescription("with --resume: go on with a longer schedule than the run's, as --set length.steps=… says"),
+    Flag.withDefault(false)
+  ),
+  init: Flag.String("init").pipe(
+    Flag.withDescription(
+      "a CHECKPOINT whose weights to start from, with a fresh optimizer; its model is trained unless --preset names one"
+    ),
+    Flag.optional
+  ),
+  imageSize: Flag.Int("image-size").pipe(
+    Flag.withDescription("another side of pictures in pixels; with --init the checkpoint's positions are interpolated"),
+    Flag.optional
+  ),
   set: Flag.String("set").pipe(
     Flag.withDescription("path=value, any field, repeatable: --set batchSize=256 --set schedule.peak=1e-3"),
     Flag.atLeast(0)
@@ -84,33 +114,48 @@ export const trainCommand: DiffclipCommand<"train"> = Command.make("train", {
     const file = Option.isSome(flags.config) ?
       yield* readConfig(flags.config.value) :
       yield* resumedConfig(flags.resume ? out ?? `runs/${presetFlag ?? "tiny"}` : undefined)
-    const { preset: _preset, dataset: _dataset, out: _out, ...fields } = file
-    const name = presetFlag ?? (yield* textOf(file, "preset")) ?? "tiny"
+    const { preset: _preset, model: _model, dataset: _dataset, out: _out, ...fields } = file
+    const presetName = presetFlag ?? (yield* textOf(file, "preset"))
+    const name = presetName ?? "tiny"
     const preset = yield* presetOf(name)
+    if (flags.extend && !flags.resume) return yield* invalid("extend", "expected --resume beside --extend")
     const environment = yield* Config.String("DIFFCLIP_SET").pipe(Config.withDefault(""), Effect.orDie)
     const written = [
       fields,
+      initOf(Option.getOrUndefined(flags.init), Option.getOrUndefined(flags.imageSize)),
       yield* fromAssignments(environment.split(/\s+/).filter((pair) => pair !== "")),
       yield* fromAssignments(flags.set)
     ].reduce<unknown>((base, over) => overlay(base, over), preset.config)
-    const config = yield* decodeTrainConfig(written)
+    const { validate, ...training } = isRecord(written) ? written : {}
+    const config = yield* decodeTrainConfig(training)
     const dir = out ?? (yield* textOf(file, "out")) ?? `runs/${name}`
     const named = Option.getOrUndefined(flags.data) ?? (yield* textOf(file, "dataset"))
     const { dataset: data, recognised } = yield* dataOf(named, preset)
     if (!flags.json) yield* Console.error(`data: ${shown(data.name)}, ${recognised}`)
-    const plan = yield* Pipeline.plan(preset.model, data, config)
+    const model = yield* modelToTrain({
+      file,
+      preset,
+      isPresetNamed: presetName !== undefined,
+      checkpoint: config.init.checkpoint,
+      imageSize: Option.getOrUndefined(flags.imageSize)
+    }).pipe(Effect.provide(checkpointStore))
+    const validation = yield* openValidation(validate, config)
+    const plan = yield* withTrainable(model, (known) => Pipeline.plan(known, data, config))
     if (flags.plan) return yield* Console.log(flags.json ? JSON.stringify(plan) : Pipeline.showPlan(plan))
-    yield* Pipeline.train(preset.model, data, config).pipe(
-      Effect.scoped,
+    const train = withTrainable(model, <P extends TwoTowerParams>(known: Clip<P>) =>
+      Effect.asVoid(Effect.scoped(trainOn(known, data, config, {}, validation))))
+    yield* train.pipe(
       Effect.provideService(CommandLine, commandLine(["diffclip", ...process.argv.slice(2)])),
       Effect.provide(metricsOf(flags)),
       Effect.provide(live({
         dir,
-        begin: flags.resume ? "resume" : "fresh",
+        begin: flags.extend ? "extend" : flags.resume ? "resume" : "fresh",
         backend: flags.backend,
         progress: flags.json ? "json" : "text",
         softwareAdapter: flags.softwareAdapter
       }))
     )
-    if (!flags.json) yield* Console.log(`trained: ${dir}`) // the last JSON line is the summary
+    if (!flags.json) {
+      yield* Console.log(`trained: ${dir}`) // the last JSON line is the summary
+    }
   })).pipe(Command.withDescription("train a model into a run directory"))

@@ -18,6 +18,7 @@ const changesNoNumber: ReadonlySet<string> = new Set([
   "train.log.every",
   "train.checkpoint.every",
   "train.data.prefetch",
+  "train.checkpointBlocks",
   // What was skipped is on record and stays skipped: the policy is about what comes.
   "train.data.onBadSample.policy",
   "train.data.onBadSample.ceiling"

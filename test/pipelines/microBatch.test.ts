@@ -3,10 +3,11 @@ import { Effect, Exit, Fiber } from "effect"
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
+import type { Loss } from "../../lib/api/index.ts"
 import { Backend, cpu } from "../../lib/backend/index.ts"
 import { contrastive } from "../../lib/losses/index.ts"
 import { adamW } from "../../lib/optim/index.ts"
-import { keyOf } from "../../lib/tensor/index.ts"
+import { keyOf, value } from "../../lib/tensor/index.ts"
 import { paperRecipe, Pipeline, type TrainConfig, type TrainConfigInput } from "../../pipelines/index.ts"
 import { type Held, makeGradients } from "../../pipelines/gradients.ts"
 import { live } from "../../pipelines/node.ts"
@@ -63,6 +64,30 @@ describe("Pipeline.train with microBatch", () => {
     expect(tf.memory().numTensors).toBe(before)
     await Effect.runPromise(run(dir, config, "resume"))
     expect(filesOf(dir)).toEqual(filesOf(whole))
+  })
+
+  it("a loss that is not finite stops before the update, with the last finite step saved and no tensor left", async () => {
+    const dir = temporary()
+    const before = tf.memory().numTensors
+    let losses = 0
+    const loss: Loss = {
+      name: "nanAfterThree",
+      compute: (embeddings) => {
+        losses += 1
+        const result = contrastive.exact.compute(embeddings)
+        return losses > 3 ? { ...result, loss: value(tf.scalar(Number.NaN)) } : result
+      }
+    }
+    const exit = await Effect.runPromiseExit(
+      Pipeline.train(tinyModel, tinyData, config, { loss }).pipe(
+        Effect.scoped,
+        Effect.provide(live({ dir, progress: "silent" }))
+      )
+    )
+    expect(JSON.stringify(exit)).toContain("NonFiniteLoss")
+    expect(losses).toBe(4) // one loss a step, whatever the number of micro-batches
+    expect(filesOf(dir, 3)).toHaveLength(2)
+    expect(tf.memory().numTensors).toBe(before)
   })
 
   it("beside updateFreq, or larger than the batch, it is refused", async () => {

@@ -53,7 +53,10 @@ const outsideOf = ({ outputs }: Metafile): ReadonlyArray<Outside> =>
   ) => ({ path, kind: kinds.find((name) => name === kind) ?? "other" }))
 
 /** The packages that the programs in dist/ import, at once or later. */
-export const packagesAskedFor = async ({ library }: Project, bundles: ReadonlyArray<string>) => {
+export const packagesAskedFor = async (
+  { library }: Project,
+  bundles: ReadonlyArray<string>
+): Promise<ReadonlyArray<string>> => {
   const { metafile } = await build({
     entryPoints: bundles.map((name) => join(library, "dist", `${name}.js`)),
     bundle: true,

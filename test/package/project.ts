@@ -7,8 +7,23 @@ import { promisify } from "node:util"
 import { root } from "../../scripts/root.ts"
 import { serveInstalled } from "./registry.ts"
 
-/** Starts a program and waits for its end; rejected when it ends badly. */
-export const run = promisify(execFile)
+/** What a program printed. */
+export interface Printed {
+  readonly stdout: string
+  readonly stderr: string
+}
+
+const execute = promisify(execFile)
+
+/** Starts a program and waits for its end; rejected, with what it printed, when it ends badly. */
+export const run = (
+  program: string,
+  args: ReadonlyArray<string>,
+  options: { readonly cwd?: string; readonly env: NodeJS.ProcessEnv }
+): Promise<Printed> =>
+  execute(program, args, { ...options, maxBuffer: 1 << 26 }).catch((cause: Error & Partial<Printed>) => {
+    throw new Error(`${cause.message}\n${cause.stdout ?? ""}`, { cause })
+  })
 
 // npm runs a script with whatever node comes first on the PATH.
 /** The environment of every child: this Node first. */
@@ -40,7 +55,7 @@ export const makeProject = async (): Promise<Project> => {
   const folder = mkdtempSync(join(tmpdir(), "diffclip-package-"))
   const registry = await serveInstalled()
   try {
-    for (const args of build) await run(process.execPath, [...args], { cwd: root, env })
+    for (const args of build) await run(process.execPath, args, { cwd: root, env })
     await run("npm", ["pack", "--ignore-scripts", "--pack-destination", folder], { cwd: root, env })
     const tarball = readdirSync(folder).find((name) => name.endsWith(".tgz")) ?? "no tarball"
     writeFileSync(join(folder, "package.json"), '{ "private": true, "type": "module" }\n')

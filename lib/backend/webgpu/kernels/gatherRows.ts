@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core"
 import type { Tensor } from "@tensorflow/tfjs-core"
 import { gatherRowsBackward } from "../../../ops/gatherRows.ts"
-import { composed } from "../tfjs.ts"
+import { composed, type Replacement } from "../tfjs.ts"
 
 /** Numbers of the comparison of ids with ids that are held at once: 16 MiB. */
 const MOST = 2 ** 22
@@ -19,7 +19,7 @@ const sumsOf = (ids: Tensor, dy: Tensor, begin: number, end: number): Tensor =>
  * The gradient of an embedding without atomic sums of unknown order: the rows of one id are added up by a matrix
  * product, and the scatter then adds zeros to them alone, so that a step repeats bit for bit. n^2 D operations.
  */
-export const gatherRowsKernels = [
+export const gatherRowsKernels: ReadonlyArray<Replacement> = [
   composed(gatherRowsBackward, ({ dy, indices }, { rows }) => ({
     dTable: tf.tidy(() => {
       const n = indices.size

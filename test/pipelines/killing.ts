@@ -44,8 +44,11 @@ const attempt = (shards: string, dir: string, killAfterMs?: number): Promise<Lif
     })
   })
 
+/** Weights, optimizer and validations of a run that ended; which step was the best is in the latter. */
 const bitsOf = (dir: string): ReadonlyArray<Buffer> =>
-  ["model.safetensors", "optimizer.safetensors"].map((file) => readFileSync(join(dir, "checkpoints", "step-60", file)))
+  ["checkpoints/step-60/model.safetensors", "checkpoints/step-60/optimizer.safetensors", "validation.jsonl"].map((
+    file
+  ) => readFileSync(join(dir, file)))
 
 /** What a series of kills gave. */
 export interface Killed {

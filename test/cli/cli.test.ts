@@ -61,7 +61,11 @@ describe("diffclip", () => {
   it("doctor says what works and exits 0", async () => {
     const { code, stdout } = await diffclip(["doctor", "--json"])
     expect(code).toBe(0)
-    expect(JSON.parse(stdout)).toMatchObject({ engine: { isGood: true }, decoding: { isGood: true } })
+    expect(JSON.parse(stdout)).toMatchObject({
+      engine: { state: "works" },
+      decoding: { state: "works" },
+      disk: { state: "works" }
+    })
   })
 
   it.each([["SIGINT", 130], ["SIGTERM", 75]] as const)(

@@ -70,7 +70,7 @@ const tensorOf = (name: string, { rows, columns, data }: EmbeddingMatrix) => flo
 /** `diffclip embed CHECKPOINT [--model M] [--images DIR] [--texts FILE] [--tokens FILE] --out FILE`. */
 export const embedCommand: DiffclipCommand<"embed"> = Command.make("embed", {
   checkpoint: Argument.String("CHECKPOINT").pipe(
-    Argument.withDescription("a .safetensors file, a step-N folder or a run directory")
+    Argument.withDescription("a .safetensors or .pt file, a step-N folder or a run directory")
   ),
   images: Flag.String("images").pipe(Flag.withDescription("a directory of pictures"), Flag.optional),
   texts: Flag.String("texts").pipe(

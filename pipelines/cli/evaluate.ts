@@ -29,7 +29,7 @@ const object = ({ protocol, dataset, n, metrics, chance }: Evaluation): string =
 /** `diffclip evaluate CHECKPOINT --protocol zero-shot|retrieval --data D [--model M] [--json]`. */
 export const evaluateCommand: DiffclipCommand<"evaluate"> = Command.make("evaluate", {
   checkpoint: Argument.String("CHECKPOINT").pipe(
-    Argument.withDescription("a .safetensors file, a step-N folder or a run directory")
+    Argument.withDescription("a .safetensors or .pt file, a step-N folder or a run directory")
   ),
   protocol: Flag.Literals("protocol", ["zero-shot", "retrieval"]).pipe(
     Flag.withDescription("zero-shot reads labels, retrieval captions")

@@ -55,8 +55,8 @@ type Needs<P> = P extends Effect.Effect<unknown, unknown, infer R> ? R : never
 export type FitsRun<P> = [Needs<P>] extends [never] ? P : Missing<Needs<P>>
 
 type Missing<R> = [NameOf<R>] extends [never] ?
-    [Foreign<R>] extends [never] ? "the weights need a scope to live in: pipe the program through Effect.scoped" :
-    { readonly "services are missing, provide their layers": Foreign<R> } :
+  [Foreign<R>] extends [never] ? "the weights need a scope to live in: pipe the program through Effect.scoped" :
+  { readonly "services are missing, provide their layers": Foreign<R> } :
   { readonly "services are missing: Effect.provide(live()) with live from diffclip/node gives": NameOf<R> }
 
 /** The program as Effect's runners take it. */

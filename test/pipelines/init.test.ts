@@ -1,14 +1,18 @@
 import { Effect } from "effect"
 import { copyFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { beforeAll, describe, expect, it } from "vitest"
 import type { Trained } from "../../lib/api/index.ts"
-import { bytesOf, encodeSafetensors, float32Tensor, officialNames } from "../../lib/checkpoint/index.ts"
+import { Backend } from "../../lib/backend/index.ts"
+import { bytesOf, encodeSafetensors, float32Tensor, officialNames, paramsFrom } from "../../lib/checkpoint/index.ts"
 import type { Clip, ClipConfig, DiffClipParams } from "../../lib/models/index.ts"
 import { fitContext, interpolatePositions, makeClip, makeDiffClip, makeDiffClipStar } from "../../lib/models/index.ts"
-import { Pipeline, type TrainConfigInput } from "../../pipelines/index.ts"
+import { disposeParams } from "../../lib/tensor/index.ts"
+import { makeEncoders, Pipeline, type TrainConfigInput } from "../../pipelines/index.ts"
+import { initialWeights } from "../../pipelines/initFrom.ts"
 import { at, bitsOf, errorOf, filesOf, jsonOf, quick, stateOf, weightsOf } from "./runs.ts"
-import { temporary, tinyData, tinyModel } from "./tiny.ts"
+import { samples, temporary, tinyData, tinyModel } from "./tiny.ts"
 
 const source = temporary()
 const { tokenTable = [] } = tinyModel.transform.text
@@ -161,6 +165,28 @@ describe("init from a checkpoint", () => {
       .toMatchObject({ message: expect.not.stringContaining("visual.posEmbed") })
   })
 
+  it("captions that fit both contexts are embedded as before, in a longer one and in a shorter one", async () => {
+    const texts = samples.slice(0, 8).map(({ captions }) => captions[0] ?? "") // 4 tokens each
+    const embedded = (contextLength: number) =>
+      Effect.gen(function* () {
+        const backend = yield* Backend
+        const model = other({ contextLength })
+        const init = { checkpoint: source, positions: "interpolate" } as const
+        const weights = yield* initialWeights(model, init, undefined)
+        const params = yield* Effect.acquireRelease(
+          backend.sync(() => paramsFrom<DiffClipParams>(model.specs, weights?.arrays ?? new Map())),
+          (held) => Effect.sync(() => disposeParams(held))
+        )
+        return (yield* makeEncoders(model, params, backend).encodeTexts(texts)).data
+      }).pipe(Effect.scoped, Effect.provide(at(temporary())), Effect.runPromise)
+    const before = await embedded(12)
+    for (const contextLength of [20, 6]) {
+      // Embeddings are near 1; sums over masked places may be grouped otherwise, which moves the last bits.
+      const after = await embedded(contextLength)
+      after.forEach((x, i) => expect(Math.abs(x - (before[i] ?? NaN))).toBeLessThan(2e-6))
+    }
+  })
+
   it("a file that does not say which model it is of is read as the model that is trained", async () => {
     const weights = await weightsOf(source)
     const tensors = officialNames(tinyModel.settings).map(({ name, path, shape }) =>
@@ -171,6 +197,37 @@ describe("init from a checkpoint", () => {
     const dir = temporary()
     await Effect.runPromise(startFrom(tinyModel, dir, { checkpoint: file }))
     for (const [path, data] of await weightsOf(dir)) expect(bitsOf(data)).toBe(bitsOf(weights.get(path)))
+  })
+
+  it("a .pt file gives weights whatever its container; one of another size is refused", async () => {
+    // Sizes: GOLDENS 3, checkpoint_tiny.
+    const sizes = {
+      imageSize: 8,
+      patchSize: 4,
+      vision: { width: 8, layers: 2, numHeads: 2 },
+      text: { width: 8, layers: 1, numHeads: 2 },
+      contextLength: 8,
+      vocabSize: 40,
+      embedDim: 6
+    } as const
+    const fileOf = (name: string): string => fileURLToPath(new URL(`../goldens/checkpoint_${name}.pt`, import.meta.url))
+    const from = (name: string, embedDim: number) =>
+      initialWeights(
+        makeDiffClip("golden", { ...sizes, embedDim }),
+        { checkpoint: fileOf(name), positions: "same" },
+        undefined
+      )
+        .pipe(Effect.provide(at(temporary())))
+    const records = await Effect.runPromise(
+      Effect.forEach(["tiny", "tiny_legacy", "torch2_imitation"], (name) => from(name, 6))
+    )
+    expect(records[0]?.arrays.get("imageProjection")?.shape).toEqual([8, 6])
+    expect(new Set(records.map((weights) => weights?.record.checksum)).size).toBe(1)
+    expect(errorOf(await Effect.runPromiseExit(from("tiny", 7)))).toMatchObject({
+      _tag: "CheckpointError",
+      expected: "[8, 7]",
+      found: "[8, 6]"
+    })
   })
 
   it("no such checkpoint, and a checkpoint beside weights of code, are typed errors", async () => {

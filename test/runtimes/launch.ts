@@ -16,7 +16,8 @@ export const launch = (
   runtime: RuntimeName,
   file: string,
   args: ReadonlyArray<string>,
-  cwd: string = root
+  cwd: string = root,
+  env: Readonly<Record<string, string>> = {}
 ): Promise<Ended> => {
   const path = findRuntime(runtime)
   if (path === undefined) return Promise.reject(new Error(`there is no ${runtime} on this machine`))
@@ -24,7 +25,7 @@ export const launch = (
     const options = {
       cwd,
       maxBuffer: 64 * 2 ** 20,
-      env: { ...process.env, PATH: `${dirname(process.execPath)}:${process.env["PATH"] ?? ""}`, NO_COLOR: "1" }
+      env: { ...process.env, PATH: `${dirname(process.execPath)}:${process.env["PATH"] ?? ""}`, NO_COLOR: "1", ...env }
     }
     execFile(path, [...sourceArguments[runtime], join(root, file), ...args], options, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === "number" ? error.code : 1

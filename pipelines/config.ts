@@ -73,10 +73,10 @@ export interface TrainConfig {
   /** Pairs in one loss. */
   readonly batchSize: number
   /**
-   * Pairs in one pass through the towers; null: all of `batchSize` at once. Embeddings are computed first and kept, the
-   * loss is that of the whole batch, and each micro-batch then runs again for its share of the gradient: the gradient is
-   * the whole batch's, the memory of the towers that of one micro-batch, for one forward pass more. The last micro-batch
-   * may be smaller.
+   * Most pairs in one pass through the towers; null, or `batchSize` and above: all of it at once. Embeddings are computed
+   * first and kept, the loss is that of the whole batch, and each micro-batch then runs again for its share of the
+   * gradient: the gradient is the whole batch's, the memory of the towers that of one micro-batch, for one forward pass
+   * more. The last micro-batch may be smaller.
    */
   readonly microBatch: number | null
   /** Micro-batches whose gradients are added before an update; each has its own negatives. Excludes `microBatch`. */
@@ -283,9 +283,6 @@ const checkTogether = (config: TrainConfig): Effect.Effect<TrainConfig, ConfigIn
     return Effect.fail(invalid("batchSize", `${expected}, found ${config.batchSize}`))
   }
   const { microBatch, batchSize, updateFreq } = config
-  if (microBatch !== null && microBatch > batchSize) {
-    return Effect.fail(invalid("microBatch", `expected at most batchSize ${batchSize}, found ${microBatch}`))
-  }
   if (microBatch !== null && microBatch < batchSize && updateFreq > 1) {
     const expected = "expected no microBatch below batchSize beside updateFreq"
     const why = "updateFreq gives each micro-batch its own negatives, microBatch all of them"

@@ -61,7 +61,7 @@ export const plan = <P extends Params, S, E, R>(
       numDecayed: decayed.reduce((count, { spec }) => count + sizeOf(spec.shape), 0),
       parameterBytes: 4 * model.numParameters,
       optimizerBytes: 8 * numTrained,
-      microBatch: config.microBatch ?? config.batchSize,
+      microBatch: Math.min(config.microBatch ?? config.batchSize, config.batchSize),
       stepFlops: perStep,
       flops: length.steps * perStep
     }

@@ -8,7 +8,7 @@ import ts from "typescript"
 import { entryFaults } from "./entries.ts"
 import { importFaults } from "./imports.ts"
 import { closingLine, type Outcome, runPart } from "./parts.ts"
-import { docstringPrograms, exampleFolder, readmePrograms } from "./readme.ts"
+import { docstringPrograms, exampleFolder, guidePrograms, readmePrograms } from "./readme.ts"
 import { root } from "./root.ts"
 import { findRuntime } from "./runtime.ts"
 import { describeFaults, type Fault, readSources, type Source } from "./sources.ts"
@@ -48,6 +48,7 @@ const types = (): Promise<Outcome> => {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   readmePrograms().forEach((text, index) => writeFileSync(`${folder}/program-${index + 1}.ts`, text))
+  guidePrograms().forEach((text, index) => writeFileSync(`${folder}/guide-${index + 1}.ts`, text))
   docstringPrograms(readSources()).forEach((text, index) => writeFileSync(`${folder}/example-${index + 1}.ts`, text))
   return node("node_modules/typescript/bin/tsc", "-p", "tsconfig.json", "--pretty", "false")
 }

@@ -1,11 +1,17 @@
-import { readFileSync } from "node:fs"
+import { readdirSync, readFileSync } from "node:fs"
 import { posix } from "node:path"
 import { root } from "./root.ts"
 import type { Source } from "./sources.ts"
 
+const programsOf = (file: string): ReadonlyArray<string> =>
+  [...readFileSync(root + file, "utf8").matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, body = ""]) => body)
+
 /** The TypeScript programs of README.md, from first to last; the checks compile them and a test runs the first. */
-export const readmePrograms = (): ReadonlyArray<string> =>
-  [...readFileSync(`${root}README.md`, "utf8").matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, body = ""]) => body)
+export const readmePrograms = (): ReadonlyArray<string> => programsOf("README.md")
+
+/** The programs of the guides; what the compiler must refuse stands in blocks of another name and has its own test. */
+export const guidePrograms = (): ReadonlyArray<string> =>
+  readdirSync(`${root}docs`).filter((name) => name.endsWith(".md")).sort().flatMap((name) => programsOf(`docs/${name}`))
 
 /** Where the checks compile examples, relative to the root. */
 export const exampleFolder = ".cache/readme"

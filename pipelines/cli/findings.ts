@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core"
-import { Clock, Config, Effect, FileSystem, Path } from "effect"
+import { Clock, Config, Effect } from "effect"
+import type { FileSystem, Path } from "effect"
 import { statfs } from "node:fs/promises"
 import { availableParallelism, freemem, totalmem } from "node:os"
 import process from "node:process"

@@ -90,13 +90,19 @@ describe("Pipeline.train with microBatch", () => {
     expect(tf.memory().numTensors).toBe(before)
   })
 
-  it("beside updateFreq, or larger than the batch, it is refused", async () => {
-    for (const input of [{ ...config, updateFreq: 2 }, { ...config, microBatch: 17 }]) {
-      const exit = await Effect.runPromiseExit(run(temporary(), input))
-      expect(JSON.stringify(exit)).toContain("ConfigInvalid")
-      expect(JSON.stringify(exit)).toContain("microBatch")
-      expect(Exit.isFailure(exit)).toBe(true)
-    }
+  it("beside updateFreq it is refused", async () => {
+    const exit = await Effect.runPromiseExit(run(temporary(), { ...config, updateFreq: 2 }))
+    expect(JSON.stringify(exit)).toContain("ConfigInvalid")
+    expect(JSON.stringify(exit)).toContain("microBatch")
+    expect(Exit.isFailure(exit)).toBe(true)
+  })
+
+  it("larger than the batch it is one pass: the files of a run without it", async () => {
+    const [without, larger] = [temporary(), temporary()]
+    const short = { ...config, length: { steps: 3 } }
+    await Effect.runPromise(run(without, { ...short, microBatch: null }))
+    await Effect.runPromise(run(larger, { ...short, microBatch: 1000 }))
+    expect(filesOf(larger, 3)).toEqual(filesOf(without, 3))
   })
 })
 

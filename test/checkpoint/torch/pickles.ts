@@ -1,5 +1,6 @@
 import { Cause, Effect, Exit } from "effect"
 import { readFileSync } from "node:fs"
+import type { TorchFile } from "../../../lib/checkpoint/torch/index.ts"
 import { CheckpointError, memorySource, openTorch, UnsafePickle } from "../../../lib/checkpoint/index.ts"
 import { bytesOf } from "../../../lib/checkpoint/index.ts"
 import { encodeZip } from "../../../lib/checkpoint/torch/index.ts"
@@ -28,7 +29,12 @@ export const pickle = (...parts: ReadonlyArray<Part>): Uint8Array => bytes("\x80
 export const tensor = (
   size: ReadonlyArray<number>,
   stride: ReadonlyArray<number>,
-  { offset = 0, numel = 6, key = "0", storage = "FloatStorage" } = {}
+  { offset = 0, numel = 6, key = "0", storage = "FloatStorage" }: {
+    readonly offset?: number
+    readonly numel?: number
+    readonly key?: string
+    readonly storage?: string
+  } = {}
 ): ReadonlyArray<number> => [
   ...bytes(
     ...[global("torch._utils", "_rebuild_tensor_v2"), "(("],
@@ -48,7 +54,7 @@ export const torchZip = (data: Uint8Array, storages: Readonly<Record<string, num
   ]))
 
 /** How opening a file ends: with the value, or with the error that was expected. A defect is thrown. */
-export const opened = (file: Uint8Array) => {
+export const opened = (file: Uint8Array): TorchFile | CheckpointError | UnsafePickle => {
   const exit = Effect.runSyncExit(openTorch(memorySource("file.pt", file)))
   if (Exit.isSuccess(exit)) return exit.value
   const error = Cause.squash(exit.cause)
@@ -57,5 +63,7 @@ export const opened = (file: Uint8Array) => {
 }
 
 /** The same for a pickle in a zip. */
-export const openedPickle = (data: Uint8Array, storages: Readonly<Record<string, number>> = {}) =>
-  opened(torchZip(data, storages))
+export const openedPickle = (
+  data: Uint8Array,
+  storages: Readonly<Record<string, number>> = {}
+): TorchFile | CheckpointError | UnsafePickle => opened(torchZip(data, storages))

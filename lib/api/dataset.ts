@@ -27,6 +27,7 @@ export interface Dataset<S, E = never, R = never> {
   readonly check?: Effect.Effect<unknown, E, R>
   /** What identifies the data cheaply (names, sizes and counts of its files): a resume refuses data that changed. */
   readonly fingerprint?: Effect.Effect<string, E, R>
+  /** The epoch's windows from the one that holds the cursor on, whole. */
   readonly windows: (plan: EpochPlan, from: Cursor) => Stream.Stream<ReadonlyArray<S>, E, R>
 }
 

@@ -15,13 +15,16 @@ export interface EmbeddingMatrix<E extends number = number> {
  */
 export interface CachedEmbeddings<E extends number = number> {
   readonly embedDim: E
+  /** The embedding [E] of a sample's picture; undefined for a picture of another set. */
   readonly rowOf: (image: RgbImage) => Float32Array | undefined
 }
 
 /** Both towers of a trained model, as functions from samples to embeddings of width W; batching is theirs. */
 export interface Encoders<E = never, W extends number = number> {
   readonly embedDim: W
+  /** n pictures of any size -> [n, E]. */
   readonly encodeImages: (images: ReadonlyArray<RgbImage>) => Effect.Effect<EmbeddingMatrix<W>, E>
+  /** n texts -> [n, E]. */
   readonly encodeTexts: (texts: ReadonlyArray<string>) => Effect.Effect<EmbeddingMatrix<W>, E>
 }
 
@@ -45,6 +48,7 @@ export type DatasetFor<S, E, R> = S extends ImageLabel ? LabelledDataset<S, E, R
  */
 export interface Evaluator<S, Result extends Evaluation, Err = never> {
   readonly name: string
+  /** Asks, and gives the result; fails as the encoders, the data set or the protocol do. */
   readonly run: <E, DE, R>(
     encoders: Encoders<E>,
     dataset: DatasetFor<S, DE, R>

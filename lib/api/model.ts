@@ -46,7 +46,9 @@ export interface Model<P extends Params, In, Out> {
   readonly name: string
   /** Everything that is not trained, as plain data; stored in checkpoints. */
   readonly config: Readonly<Record<string, unknown>>
+  /** Initial parameters; each is a function of the key and its path. */
   readonly init: (key: Key) => P
+  /** What the model says of a batch; pure. */
   readonly apply: (params: P, batch: In) => Out
   readonly transform: Transform<In>
 }
@@ -57,7 +59,9 @@ export interface Model<P extends Params, In, Out> {
  */
 export interface DualEncoder<P extends Params, E extends number = number> extends Model<P, ImageTextBatch, Embeddings> {
   readonly embedDim: E
+  /** images [B, 3, S, S], normalised as `transform` says -> [B, E]. */
   readonly encodeImage: (params: P, images: Tensor) => Value
+  /** tokens [B, L] int32 -> [B, E]. */
   readonly encodeText: (params: P, tokens: Tensor) => Value
   /** The logarithm of the logit scale, a scalar. */
   readonly logitScale: (params: P) => Value

@@ -3,7 +3,9 @@ import type { Embeddings } from "./model.ts"
 
 /** A step of an optimizer chain: pure functions over trees, with all state visible. */
 export interface GradientTransform<P extends Params, S> {
+  /** The state before the first update. */
   init(params: P): S
+  /** What the next transform gets, and the state after it. */
   update(grads: P, state: S, params: P): readonly [updates: P, state: S]
 }
 
@@ -12,7 +14,9 @@ export interface GradientTransform<P extends Params, S> {
  * them again.
  */
 export interface Optimizer<P extends Params, S> {
+  /** The state before the first update. */
   init(params: P): S
+  /** Parameters and state after one update at the rate `lr`. */
   update(grads: P, state: S, params: P, lr: number): readonly [params: P, state: S]
 }
 
@@ -22,5 +26,6 @@ export type Schedule = (step: number) => number
 /** A loss of a batch's embeddings; `correct` counts images whose own text has the largest logit. */
 export interface Loss {
   readonly name: string
+  /** Both as scalars; the loss carries its gradient. */
   readonly compute: (embeddings: Embeddings) => { readonly loss: Value; readonly correct: Value }
 }

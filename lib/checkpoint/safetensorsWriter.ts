@@ -14,6 +14,7 @@ export interface TensorToWrite {
 /** A file to be written: its size, and its bytes one piece after the other, as views of the tensors' own memory. */
 export interface SafetensorsImage {
   readonly numBytes: number
+  /** The file's bytes in pieces; may be asked for again. */
   readonly chunks: () => Generator<Uint8Array, void, undefined>
 }
 

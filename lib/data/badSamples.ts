@@ -9,6 +9,7 @@ export type OnBadSample =
     readonly policy: "skip"
     /** Samples that one reading of an epoch may leave out before it fails. */
     readonly ceiling: number
+    /** Is told of each sample that is left out. Default: nobody. */
     readonly report?: (error: SampleError) => Effect.Effect<void>
   }
 

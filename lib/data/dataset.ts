@@ -20,9 +20,14 @@ export type Dataset<S, E = never, R = never> = DatasetOf<S, E, R>
  * ```
  */
 export const Dataset: {
+  /** Each sample changed by a function. */
   readonly map: typeof map
+  /** Only samples that pass a test; the others keep their places in the order. */
   readonly filter: typeof filter
+  /** The first n stored samples. */
   readonly take: typeof take
+  /** All samples of several sets in one epoch. */
   readonly concat: typeof concat
+  /** Samples of several sets by weight, each as often as stated. */
   readonly mixture: typeof mixture
 } = { map, filter, take, concat, mixture }

@@ -24,6 +24,7 @@ export interface SkipLedger {
   readonly has: (sample: Pick<SkippedSample, "dataset" | "epoch" | "place" | "key">) => boolean
   /** Samples of an epoch of a data set that were left out so far; the ceiling counts on from there. */
   readonly count: (dataset: string, epoch: number) => number
+  /** Records a sample that was left out. */
   readonly add: (sample: SkippedSample) => void
   /** All of them, in the order in which they were met. */
   readonly entries: ReadonlyArray<SkippedSample>

@@ -25,6 +25,7 @@ export interface SampleSource<S, E, B, R> {
   readonly shards: Effect.Effect<ReadonlyArray<ShardInfo>, E, R>
   /** What else tells these shards from others of the same names and counts, where that is cheap to know. */
   readonly stamp?: Effect.Effect<string, E, R>
+  /** The samples of a shard in stored order, not decoded yet. */
   readonly read: (shard: ShardInfo) => Stream.Stream<Slot<S, B, R>, E, R>
 }
 
@@ -37,13 +38,17 @@ export type BadSamples<B> =
   | {
     readonly policy: "skip"
     readonly ceiling: number
+    /** Is told of each sample that is left out. */
     readonly report: (error: B) => Effect.Effect<void>
+    /** The error of the sample that is one too many. */
     readonly overCeiling: (last: B) => B
   }
 
 /** What a run needs to leave out samples of its own accord and to record them. */
 export interface Skippable<B> {
+  /** Where a bad sample lies, and why it is bad. */
   readonly describe: (error: B) => { readonly shard: string; readonly reason: string }
+  /** The error of the sample that is one too many for a ceiling. */
   readonly overCeiling: (ceiling: number) => (last: B) => B
 }
 

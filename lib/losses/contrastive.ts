@@ -47,5 +47,6 @@ const asPublished = ({ worldSize }: AsPublishedOptions): Loss => ({
 /** The contrastive losses: the exact gradient (default everywhere) and the published one. */
 export const contrastive: {
   readonly exact: Loss
+  /** The gradient of the published run on `worldSize` devices. */
   readonly asPublished: (options: AsPublishedOptions) => Loss
 } = { exact, asPublished }

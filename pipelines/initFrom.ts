@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import type { Trained } from "../lib/api/index.ts"
 import type { AnyClip, Arrays, LoadedCheckpoint, NamedArray, UnsafePickle } from "../lib/checkpoint/index.ts"
+import type { BackendShape, UnitError } from "../lib/backend/index.ts"
 import { CheckpointError, CheckpointStore, readArrays } from "../lib/checkpoint/index.ts"
 import type { Clip } from "../lib/models/index.ts"
 import { fitContext, interpolatePositions } from "../lib/models/index.ts"
@@ -170,15 +171,22 @@ const load = <P extends Params>(checkpoint: string, model: Clip<P>) =>
     )
   })
 
-const fromCode = <P extends Params>({ model, params, step }: Trained<Clip<P>>): Effect.Effect<Source> =>
-  Effect.map(readArrays(params), (arrays) => ({
+/** A model that is in memory, and how its engine reads it. */
+interface InCode<P extends Params> {
+  readonly trained: Trained<Clip<P>>
+  readonly read: BackendShape["read"]
+}
+
+const fromCode = <P extends Params>(
+  { trained: { model, params, step }, read }: InCode<P>
+): Effect.Effect<Source, UnitError> =>
+  Effect.map(readArrays(params, read), (arrays) => ({
     label: `the weights of ${model.name} after step ${step}`,
     checkpoint: null,
     model,
     step,
     isInferred: false,
-    // Copies: an engine may share a tensor's memory with us, and the run's own weights must not.
-    arrays: new Map(arrays.map(({ path, shape, data }) => [path, { path, shape, data: data.slice() }]))
+    arrays: new Map(arrays.map((array) => [array.path, array]))
   }))
 
 /**
@@ -190,8 +198,12 @@ const fromCode = <P extends Params>({ model, params, step }: Trained<Clip<P>>): 
 export const initialWeights = <P extends Params>(
   model: Clip<P>,
   { checkpoint, positions }: TrainConfig["init"],
-  given: Trained<Clip<P>> | undefined
-): Effect.Effect<InitialWeights | undefined, CheckpointError | UnsafePickle | ConfigInvalid, CheckpointStore> =>
+  given: InCode<P> | undefined
+): Effect.Effect<
+  InitialWeights | undefined,
+  CheckpointError | UnsafePickle | ConfigInvalid | UnitError,
+  CheckpointStore
+> =>
   Effect.gen(function* () {
     if (checkpoint !== null && given !== undefined) {
       return yield* invalid("init.checkpoint", "expected none where initial weights are given in code, found one")

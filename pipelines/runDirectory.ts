@@ -84,10 +84,14 @@ const startingFrom = ({ model, step, checkpoint, interpolated }: InitRecord): st
 export const openRun = <P extends TwoTowerParams, S>(
   recipe: Recipe<P, S>,
   facts: RunFacts,
-  initial: Effect.Effect<InitialWeights | undefined, CheckpointError | UnsafePickle | ConfigInvalid, CheckpointStore>
+  initial: Effect.Effect<
+    InitialWeights | undefined,
+    CheckpointError | UnsafePickle | ConfigInvalid | UnitError,
+    CheckpointStore
+  >
 ): Effect.Effect<
   OpenRun<P, S>,
-  ConfigInvalid | CheckpointError | UnsafePickle | LogError,
+  ConfigInvalid | CheckpointError | UnsafePickle | LogError | UnitError,
   Run | CheckpointStore | Progress | FileSystem.FileSystem | Path.Path | Scope.Scope
 > =>
   Effect.gen(function* () {

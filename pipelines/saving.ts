@@ -1,4 +1,5 @@
 import { Effect } from "effect"
+import type { UnitError } from "../lib/backend/index.ts"
 import type { CheckpointError, CheckpointStoreShape } from "../lib/checkpoint/index.ts"
 import { readArrays } from "../lib/checkpoint/index.ts"
 import type { Position } from "./position.ts"
@@ -11,11 +12,11 @@ import { version } from "./version.ts"
 /** Writes a run's checkpoints. */
 export interface Saver {
   /** Saves the last whole step, unless it is on disk already, and says where. */
-  readonly save: Effect.Effect<string, CheckpointError>
+  readonly save: Effect.Effect<string, CheckpointError | UnitError>
   /** The same for a run that ends early, where there is something to save; undefined where there is not. */
-  readonly rescue: Effect.Effect<string | undefined, CheckpointError>
+  readonly rescue: Effect.Effect<string | undefined, CheckpointError | UnitError>
   /** The same, marked as the run's last. */
-  readonly finish: Effect.Effect<string, CheckpointError>
+  readonly finish: Effect.Effect<string, CheckpointError | UnitError>
 }
 
 /**
@@ -31,15 +32,15 @@ export const makeSaver = <P extends TwoTowerParams, S>(
   let saved = resumed
   const isOnDisk = (finished: boolean): boolean =>
     saved?.step === position.step && saved.validatedStep === validated.step && (saved.finished || !finished)
-  const write = (finished: boolean): Effect.Effect<string, CheckpointError> =>
+  const write = (finished: boolean): Effect.Effect<string, CheckpointError | UnitError> =>
     Effect.suspend(() => {
       if (saved !== undefined && isOnDisk(finished)) return Effect.succeed(saved.folder)
       return Effect.gen(function* () {
         const { values, numbers } = flattenState(position.state)
         const { folder } = yield* store.save(dir, {
           model,
-          params: yield* readArrays(position.params),
-          optimizer: yield* readArrays(Object.fromEntries(values)),
+          params: yield* readArrays(position.params, backend.read),
+          optimizer: yield* readArrays(Object.fromEntries(values), backend.read),
           state: {
             step: position.step,
             cursor: position.cursor,

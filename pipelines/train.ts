@@ -146,7 +146,8 @@ export const trainOn = <P extends TwoTowerParams, W extends number, E, R, VE, VR
       schedule: parts.schedule === undefined ? "warmupCosine" : "custom",
       validate: validation === undefined ? null : yield* validation.open
     }
-    const run = yield* openRun(recipe, facts, initialWeights(model, config.init, parts.init))
+    const given = parts.init === undefined ? undefined : { trained: parts.init, read: backend.read }
+    const run = yield* openRun(recipe, facts, initialWeights(model, config.init, given))
     const position = yield* Effect.acquireRelease(run.start, (held) => Effect.sync(() => disposePosition(held)))
     const tracker = yield* openTracker({
       ...{ dir: run.dir, begin: position.step, totalSteps: steps, backend, numSamples: dataset.numSamples },

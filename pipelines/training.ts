@@ -114,10 +114,10 @@ export const makeStep = <P extends TwoTowerParams, S>(
           position.state = next.state
           position.step += 1
           position.cursor = cursor
-          position.isWhole = true
         })
         const finish = Effect.gen(function* () {
           yield* update
+          position.isWhole = true // a device that took the update and reported an error has not done it
           const self = yield* selfOf(backend, model, position.params)
           const seconds = ((yield* Clock.currentTimeMillis) - begin + dataWaitMs) / 1000
           const entry: LogEntry = {

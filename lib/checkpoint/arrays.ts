@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core"
+import type { Tensor } from "@tensorflow/tfjs-core"
 import { Effect } from "effect"
 import type { SpecTree } from "../nn/index.ts"
 import { mapSpecs } from "../nn/index.ts"
@@ -16,14 +17,16 @@ export interface NamedArray {
 export type Arrays = ReadonlyMap<string, NamedArray>
 
 /**
- * All leaves of a tree off the device, in the tree's order. Nothing may free or overwrite the tree before it is done; on
- * a CPU the arrays may be the tensors' own memory, so they must be written before the tree is updated.
+ * All leaves of a tree off the device, in the tree's order, by the engine's own way of reading, which knows whether its
+ * device still is to be trusted. Nothing may free or overwrite the tree before it is done.
  */
-export const readArrays = (tree: Params): Effect.Effect<ReadonlyArray<NamedArray>> =>
+export const readArrays = <E>(
+  tree: Params,
+  read: (tensor: Tensor) => Effect.Effect<Float32Array, E>
+): Effect.Effect<ReadonlyArray<NamedArray>, E> =>
   Effect.forEach(
     leavesOf(tree),
-    ({ path, value: { tensor } }) =>
-      Effect.map(Effect.promise(() => tensor.data<"float32">()), (data) => ({ path, shape: [...tensor.shape], data }))
+    ({ path, value: { tensor } }) => Effect.map(read(tensor), (data) => ({ path, shape: [...tensor.shape], data }))
   )
 
 const found = (arrays: Arrays, path: string, shape: Shape): Float32Array => {

@@ -20,6 +20,7 @@ import {
 } from "../../lib/checkpoint/index.ts"
 import { makeClip, makeDiffClip } from "../../lib/models/index.ts"
 import { disposeParams, keyOf, leavesOf, ShapeError } from "../../lib/tensor/index.ts"
+import { engineInUse } from "../engines.ts"
 import { errorOf } from "../reference/compare.ts"
 import { goldensWith } from "../reference/golden.ts"
 import { arraysFor, configOf, tinyModel } from "./tiny.ts"
@@ -212,13 +213,13 @@ describe("trees", () => {
       const before = tf.memory().numTensors
       const model = makeDiffClip("tiny", sizes)
       const params = model.init(keyOf(3))
-      const arrays = yield* readArrays(params)
+      const arrays = yield* readArrays(params, engineInUse.read)
       const { arrays: loaded } = yield* readModelFile("file", bytesOf(encodeModel(model, arrays, "0.1.0")))
       let again = params
       tf.tidy(() => {
         again = paramsFrom<typeof params>(model.specs, loaded) // survives the tidy
       })
-      expect(yield* readArrays(again)).toEqual(arrays)
+      expect(yield* readArrays(again, engineInUse.read)).toEqual(arrays)
       expect(leavesOf(again).map(({ path }) => path)).toEqual(leavesOf(params).map(({ path }) => path))
       disposeParams(again)
       disposeParams(params)

@@ -47,7 +47,10 @@ export const attentionCommand: DiffclipCommand<"attention"> = Command.make(
         yield* Console.log(
           `${page}\n${maps}: ${tensors.map(({ name, shape }) => `${name} [${shape.join(", ")}]`).join(", ")}`
         )
-      })).pipe(Effect.scoped, Effect.provide(live({ backend: flags.backend, progress: "silent" })))
+      })).pipe(
+        Effect.scoped,
+        Effect.provide(live({ backend: flags.backend, progress: "silent", softwareAdapter: "allow" }))
+      )
 ).pipe(
   Command.withDescription("what differential attention looks at in a picture: both maps and their difference")
 )

@@ -120,7 +120,10 @@ export const entryFaults = (manifests: Manifests): ReadonlyArray<string> => {
   const imports = record(at(deno, "imports"))
   const ours = Object.entries(imports).filter(([name]) => name === "diffclip" || name.startsWith("diffclip/"))
   same("deno.json imports of diffclip", Object.fromEntries(ours), denoSelfImports())
-  const installed = { ...record(at(npm, "peerDependencies")), ...record(at(npm, "dependencies")) }
+  // An optional peer is imported by a name that is made at run time, where somebody installed it: nothing to map.
+  const optional = record(at(npm, "peerDependenciesMeta"))
+  const peers = Object.entries(record(at(npm, "peerDependencies"))).filter(([name]) => !Object.hasOwn(optional, name))
+  const installed = { ...Object.fromEntries(peers), ...record(at(npm, "dependencies")) }
   const mapped = new Map<string, string>()
   for (const [name, target] of Object.entries(imports)) {
     if (ours.some(([own]) => own === name)) continue

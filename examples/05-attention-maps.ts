@@ -22,7 +22,7 @@ const program = loadDiffVision(checkpoint, (trained) =>
     const image = yield* decodeOnWhite(readFileSync(picture))
     for (const [index, layer] of (yield* lookAtPictures(trained, [image])).entries()) {
       const peak = peakOf(meanOverHeads(layer.difference, layer, 0))
-      yield* Console.log(`layer ${index}: lambda ${layer.lambda.toFixed(3)}, looks most at ${peak}`)
+      yield* Console.log(`layer ${index + 1}: lambda ${layer.lambda.toFixed(3)}, looks most at ${peak}`)
     }
     const { html } = yield* attentionPage(trained, { name: basename(picture), image }, (seen) =>
       Effect.map(encodePng(seen), (png) =>

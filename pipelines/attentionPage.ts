@@ -52,7 +52,7 @@ export const attentionPage = <TA, E, R>(
           { name: "head pairs", value: String(model.settings.vision.numHeads / 2) }
         ],
         results: [],
-        attention: { examples: layers.map((layer, i) => exampleOf(layer, side, { url, name: `layer ${i}` })) }
+        attention: { examples: layers.map((layer, i) => exampleOf(layer, side, { url, name: `layer ${i + 1}` })) }
       }),
       tensors: tensorsOf(layers, side)
     }

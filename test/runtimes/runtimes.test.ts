@@ -55,7 +55,7 @@ describe.each(runtimeNames)("on %s", (runtime) => {
       expect(await shown("03-own-dataset", [join(out, `${runtime}-own`)])).toMatch(/imageRetrievalRecall@1["']: 1,/)
       expect(await shown("04-evaluate", [trained])).toMatch(/zero-shot on .*, n = 1636\n {2}top1/)
       expect(await shown("05-attention-maps", [trained, emoji, page])).toMatch(
-        /^layer 0: lambda [\d.]+, looks most at row/
+        /^layer 1: lambda [\d.]+, looks most at row/
       )
       expect(readFileSync(page, "utf8")).toContain("1f431.png")
     }

@@ -30,7 +30,13 @@ const pathsOf = (
         "https://host/path/{00000..00331}.tar"
       return yield* Effect.fail(refused(source, problem))
     }
-    if (isPattern(source) || isHttpUrl(source)) {
+    const [fs, path] = [yield* FileSystem.FileSystem, yield* Path.Path]
+    // A path that is there is taken as it stands, with braces in its name too.
+    const there = isHttpUrl(source) || !isPattern(source) ?
+      undefined :
+      yield* Effect.orElseSucceed(Effect.map(fs.stat(source), ({ type }) => type), () => undefined)
+    if (there === "File") return [source]
+    if (there !== "Directory" && (isPattern(source) || isHttpUrl(source))) {
       const found = yield* Effect.fromResult(expandBraces(source))
       for (const location of found) {
         const problem = locationProblem(location)
@@ -38,7 +44,6 @@ const pathsOf = (
       }
       return found
     }
-    const [fs, path] = [yield* FileSystem.FileSystem, yield* Path.Path]
     const names = yield* Effect.mapError(
       fs.readDirectory(source),
       (error) => fileError(source, error, "name a directory of .tar shards, or a pattern that ends in .tar")
@@ -51,7 +56,7 @@ const pathsOf = (
   })
 
 /**
- * The shards that a directory (its `.tar` files by name), a pattern (`expandBraces`) or a list of them names, on this
+ * The shards that a directory (its `.tar` files by name), a file that is there, a pattern (`expandBraces`) or a list of them names, on this
  * machine or on servers (`http://`, `https://`), with their sizes where files beside them have them (`withSizes`).
  * Nothing in the shards is read. Fails with ShardError: `pattern`, `missing`, `io`, `download`, `empty`, `sizes`.
  */

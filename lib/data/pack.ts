@@ -8,14 +8,14 @@ import { FolderError } from "./errors.ts"
 import type { ShardError } from "./errors.ts"
 import { folderFileError } from "./folderFiles.ts"
 import type { ShardManifest, StoredSample } from "./shards.ts"
-import { writeShards } from "./shards.ts"
+import { checkPerShard, writeShards } from "./shards.ts"
 import { shown } from "./shown.ts"
 
 /** How a data set is packed. */
 export interface PackOptions {
   /** For pictures whose file is not known: `encodePng` of `diffclip/node`. */
   readonly encodePng: (image: RgbImage) => Effect.Effect<Uint8Array, ImageError>
-  /** Default 1000. */
+  /** A whole number above 0. Default 1000. */
   readonly samplesPerShard?: number
 }
 
@@ -78,6 +78,21 @@ const checkTarget = (directory: string) =>
     Effect.mapError((error) => error._tag === "FolderError" ? error : folderFileError(directory)(error))
   )
 
+/** Makes the folder that is written into. One that is there may be another run's, or hold what somebody keeps. */
+const makePartial = (partial: string) =>
+  Effect.gen(function* () {
+    const [fs, path] = [yield* FileSystem.FileSystem, yield* Path.Path]
+    yield* fs.makeDirectory(path.dirname(partial), { recursive: true })
+    yield* fs.makeDirectory(partial)
+  }).pipe(
+    Effect.mapError((error) => {
+      if (error.reason._tag !== "AlreadyExists") return folderFileError(partial)(error)
+      const message = `expected ${shown(partial)} not to be there, since it is written first: remove it if nothing ` +
+        "is being packed into it, or name another folder"
+      return new FolderError({ folder: partial, reason: "io", message })
+    })
+  )
+
 const isLabelled = <E, R>(
   dataset: Dataset<ImageText | ImageLabel, E, R>
 ): dataset is LabelledDataset<ImageLabel, E, R> => "classNames" in dataset && "templates" in dataset
@@ -87,7 +102,7 @@ const isLabelled = <E, R>(
  * they were read from (no second JPEG), else as PNG; captions as `.txt` or a `.json` list; labels as `.cls` with
  * `classnames.txt` and `templates.txt`; then `sizes.json` and `manifest.json`. Keys are the places, nine digits. All is
  * written into `directory + ".partial"` and renamed at the end, so that nothing half-written has the name; what fails or
- * is interrupted leaves nothing. Bad samples are what the data set's policy says. Fails with FolderError for a directory
+ * is interrupted leaves nothing; a `.partial` that is there is refused, not removed. Bad samples are what the data set's policy says. Fails with FolderError for a directory
  * that holds something, with ShardError (`empty`, `io`), with ImageError where encoding fails, and as the data set does.
  */
 export const packDataset = <E, R>(
@@ -98,8 +113,9 @@ export const packDataset = <E, R>(
   PackManifest,
   E | FolderError | ShardError | ImageError,
   Exclude<R, ImageDecoder> | ImageDecoder | FileSystem.FileSystem | Path.Path
-> =>
-  Effect.gen(function* () {
+> => {
+  checkPerShard(samplesPerShard)
+  return Effect.gen(function* () {
     const [fs, path] = [yield* FileSystem.FileSystem, yield* Path.Path]
     const { decoder, files } = yield* remembering
     const partial = `${directory.replace(/[/\\]+$/, "")}.partial`
@@ -125,6 +141,7 @@ export const packDataset = <E, R>(
       Stream.mapEffect(stored)
     )
     yield* checkTarget(directory)
+    yield* makePartial(partial)
     const writeText = (name: string, value: string) => failed(fs.writeFileString(path.join(partial, name), value))
     const write = Effect.gen(function* () {
       const written = yield* writeShards(partial, samples, { samplesPerShard })
@@ -140,7 +157,8 @@ export const packDataset = <E, R>(
       return { ...about, directory }
     })
     return yield* Effect.onError(
-      Effect.andThen(failed(fs.remove(partial, { recursive: true, force: true })), write),
+      write,
       () => Effect.ignore(fs.remove(partial, { recursive: true, force: true }))
     )
   })
+}

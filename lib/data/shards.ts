@@ -13,7 +13,7 @@ export interface StoredSample {
 
 /** How shards are written. */
 export interface WriteOptions {
-  /** Default 1000. The samples of one shard are held in memory. */
+  /** A whole number above 0. Default 1000. The samples of one shard are held in memory. */
   readonly samplesPerShard?: number
   /** What stands before the five digits of a shard's name. Default: nothing. */
   readonly prefix?: string
@@ -95,6 +95,12 @@ const prepare = (directory: string, existing: "refuse" | "replace") =>
     Effect.mapError((error) => error._tag === "ShardError" ? error : fileError(directory, error, "check the directory"))
   )
 
+/** Throws RangeError unless it is a whole number above 0. */
+export const checkPerShard = (samplesPerShard: number): void => {
+  if (Number.isSafeInteger(samplesPerShard) && samplesPerShard > 0) return
+  throw new RangeError(`expected samplesPerShard to be a whole number above 0, got ${samplesPerShard}`)
+}
+
 const streamOf = <E, R>(samples: Stream.Stream<StoredSample, E, R> | Iterable<StoredSample>) =>
   Stream.isStream(samples) ? samples : Stream.fromIterable(samples)
 
@@ -102,14 +108,16 @@ const streamOf = <E, R>(samples: Stream.Stream<StoredSample, E, R> | Iterable<St
  * Write samples as webdataset shards `<prefix>00000.tar`, …, in order, and last `sizes.json` (shard file name -> number
  * of samples), whose presence says that the set is whole. Every file is written beside, synced and renamed; equal
  * samples give equal bytes. One shard at most is in memory. Fails with ShardError: `exists`, `invalidSample`, `io`,
- * `empty` (no samples), and with what the stream fails with.
+ * `empty` (no samples), and with what the stream fails with. Throws RangeError for a `samplesPerShard` that is no whole
+ * number above 0.
  */
 export const writeShards = <E = never, R = never>(
   directory: string,
   samples: Stream.Stream<StoredSample, E, R> | Iterable<StoredSample>,
   { existing = "refuse", prefix = "", samplesPerShard = 1000 }: WriteOptions = {}
-): Effect.Effect<ShardManifest, ShardError | E, FileSystem.FileSystem | Path.Path | R> =>
-  Effect.gen(function* () {
+): Effect.Effect<ShardManifest, ShardError | E, FileSystem.FileSystem | Path.Path | R> => {
+  checkPerShard(samplesPerShard)
+  return Effect.gen(function* () {
     const path = yield* Path.Path
     yield* prepare(directory, existing)
     const written = yield* streamOf<E, R>(samples).pipe(
@@ -134,3 +142,4 @@ export const writeShards = <E = never, R = never>(
     yield* writeWhole(path.join(directory, SIZES_FILE), Stream.succeed(text))
     return { directory, shards: written, numSamples: written.reduce((n, shard) => n + shard.numSamples, 0) }
   })
+}

@@ -77,10 +77,16 @@ const entriesOf = (
   Effect.gen(function* () {
     const fs = yield* FileSystem.FileSystem
     const failed = Effect.mapError(unreadable(location))
-    if (!(yield* failed(fs.exists(location)))) return undefined
+    // A long pattern is no path that could be asked for.
+    const exists = isShards(location) ? Effect.orElseSucceed(fs.exists(location), () => false) : fs.exists(location)
+    if (!(yield* failed(exists))) return undefined
     const { type } = yield* failed(fs.stat(location))
     return type === "Directory" ? yield* failed(fs.readDirectory(location)) : "file"
   })
+
+/** Whether text that names shards is to be taken so: what is there under such a name is what it is. */
+const isNamed = (location: string, entries: ReadonlyArray<string> | "file" | undefined): boolean =>
+  entries === undefined || entries === "file" && location.endsWith(".tar")
 
 const notData = (location: string, found: string): InputError =>
   new InputError({
@@ -95,8 +101,10 @@ const onePlace = (location: string, options: OpenOptions): Effect.Effect<Opened<
       const dataset: Counted = options.presets === "counted" ? yield* countedPreset(preset, options) : preset
       return { dataset, recognised: `the preset ${location}` }
     }
-    if (isShards(location)) return { dataset: yield* openWebdataset(location, options), recognised: "shards" }
     const entries = yield* entriesOf(location)
+    if (isShards(location) && isNamed(location, entries)) {
+      return { dataset: yield* openWebdataset(location, options), recognised: "shards" }
+    }
     if (entries === undefined) return yield* notData(location, "no file, no folder and no preset")
     if (entries === "file") {
       if (!TABLE.test(location)) return yield* notData(location, "a file of another kind")
@@ -175,8 +183,10 @@ export const openLabels = (
   options: DecodeOptions = {}
 ): Effect.Effect<Opened<Labels>, OpenDataError, Services> =>
   Effect.gen(function* () {
-    if (isShards(location)) return { dataset: yield* labelled(location, options), recognised: "shards with labels" }
     const entries = yield* entriesOf(location)
+    if (isShards(location) && isNamed(location, entries)) {
+      return { dataset: yield* labelled(location, options), recognised: "shards with labels" }
+    }
     if (entries !== undefined && entries !== "file") {
       return entries.some((name) => name.endsWith(".tar")) ?
         { dataset: yield* labelled(location, options), recognised: "a folder of shards with labels" } :

@@ -8,6 +8,7 @@ import { clipTokenizer } from "../../lib/text/index.ts"
 import type { DiffclipCommand } from "./command.ts"
 import { dataForms, openLabels, openPairs } from "./data.ts"
 import type { OpenDataError, Opened, OpenOptions, PairsError } from "./data.ts"
+import { invalid } from "../errors.ts"
 import { CheckFailed } from "./errors.ts"
 import { json } from "./flags.ts"
 import type { Summary } from "./tally.ts"
@@ -160,6 +161,7 @@ const packCommand: DiffclipCommand<"pack"> = Command.make("pack", {
   json
 }, (flags) =>
   Effect.gen(function* () {
+    if (flags.perShard < 1) return yield* invalid("per-shard", `expected samples in a shard, got ${flags.perShard}`)
     const ceiling = Option.getOrUndefined(flags.skipBad)
     let skipped = 0
     const onBadSample = ceiling === undefined ? { policy: "fail" } as const : {

@@ -66,6 +66,23 @@ describe("diffclip data", () => {
     expect(await json("data", "check", named())).toMatchObject({ recognised, good, bad: 0 })
   })
 
+  it("a folder that is there is taken as it stands, whatever braces its name has", async () => {
+    const [photos, tars, table] = [at("ph{1}"), at("sh{a,b}"), at("t{1}.tsv")]
+    mkdirSync(photos)
+    writeFileSync(join(photos, "a.png"), picture(1))
+    writeFileSync(join(photos, "captions.tsv"), "a.png\tone\n")
+    writeFileSync(table, "photos/0.png\tone\n")
+    await writePairs(tars)
+    expect(await json("data", "check", photos)).toMatchObject({ good: 1, bad: 0 })
+    expect(await json("data", "check", table)).toMatchObject({ good: 1, bad: 0 })
+    expect(await json("data", "check", tars)).toMatchObject({ recognised: "a folder of shards", good: 40 })
+    expect(await json("data", "check", `${photos}+${tars}`)).toMatchObject({ good: 41 })
+    const labels = at("cl{1}", "cat")
+    mkdirSync(labels, { recursive: true })
+    writeFileSync(join(labels, "a.png"), picture(1))
+    expect(await json("data", "check", at("cl{1}"), "--kind", "labels")).toMatchObject({ good: 1 })
+  })
+
   it("check counts bad samples by reason, tells the first ones in words, and exits 1", async () => {
     const broken = at("broken")
     mkdirSync(broken)
@@ -131,6 +148,13 @@ describe("diffclip data", () => {
     expect([failed.code, existsSync(out), existsSync(`${out}.partial`)]).toEqual([3, false, false])
     expect(await json("data", "pack", list, "--out", out, "--skip-bad", "1")).toMatchObject({ samples: 1, leftOut: 1 })
     rmSync(list)
+  })
+
+  it.each(["0", "-3"])("pack refuses --per-shard %s, writes nothing and exits 2", async (perShard) => {
+    const out = at("none")
+    const refused = await data("pack", table, "--out", out, `--per-shard=${perShard}`)
+    expect([refused.code, existsSync(out)]).toEqual([2, false])
+    expect(refused.stderr).toContain(`per-shard: expected samples in a shard, got ${perShard}`)
   })
 
   it("pack and check take labels too", async () => {

@@ -83,4 +83,29 @@ layer(services)("packDataset", (it) => {
       expect(refused.message).toContain("notes.txt")
       expect(yield* fs.readDirectory(dir)).toEqual(["notes.txt"])
     }))
+
+  it.effect("refuses a .partial that is there, and leaves what it holds", () =>
+    Effect.gen(function* () {
+      const [from, dir] = [yield* directory, yield* directory]
+      const fs = yield* FileSystem.FileSystem
+      yield* writeShards(from, samplesOf(3))
+      yield* fs.makeDirectory(`${dir}/out.partial`)
+      yield* writeFile(text("mine"), dir, "out.partial", "notes.txt")
+      const refused = yield* Effect.flip(packDataset(webdataset(from), `${dir}/out`, { encodePng }))
+      expect(refused).toMatchObject({ _tag: "FolderError", folder: `${dir}/out.partial` })
+      expect(yield* fs.readFileString(`${dir}/out.partial/notes.txt`)).toBe("mine")
+      expect(yield* fs.readDirectory(dir)).toEqual(["out.partial"])
+      expect(yield* packDataset(webdataset(from), `${dir}/new/out`, { encodePng })).toMatchObject({ numSamples: 3 })
+    }))
+
+  it.effect("refuses samplesPerShard that is no whole number above 0", () =>
+    Effect.gen(function* () {
+      const dir = yield* directory
+      for (const samplesPerShard of [0, -3, 1.5, NaN]) {
+        expect(() => writeShards(`${dir}/a`, samplesOf(3), { samplesPerShard })).toThrow("whole number above 0")
+        expect(() => packDataset(fromArray("none", []), `${dir}/a`, { encodePng, samplesPerShard })).toThrow(RangeError)
+      }
+      const fs = yield* FileSystem.FileSystem
+      expect(yield* fs.readDirectory(dir)).toEqual([])
+    }))
 })

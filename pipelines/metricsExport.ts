@@ -3,6 +3,7 @@ import { Effect, FileSystem, Layer, Ref, Schedule } from "effect"
 import { FetchHttpClient, HttpClient, type HttpClientError, HttpRouter } from "effect/http"
 import { OtlpMetrics, OtlpSerialization, PrometheusMetrics } from "effect/observability"
 import { createServer } from "node:http"
+import { basicAuthorization, shownAddress } from "../lib/data/index.ts"
 import { Progress } from "../lib/track/index.ts"
 import { MetricsError } from "./reportErrors.ts"
 import { version } from "./version.ts"
@@ -37,10 +38,8 @@ const failureOf = (error: HttpClientError.HttpClientError): string =>
   error.response === undefined ? "no answer" : `status ${error.response.status}`
 
 /** A name and password in an address go into a header: fetch refuses them where they stand. */
-const authorization = ({ username, password }: URL): Readonly<Record<string, string>> =>
-  username === "" ? {} : {
-    authorization: `Basic ${btoa(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`)}`
-  }
+export const authorization = ({ username, password }: URL): Readonly<Record<string, string>> =>
+  username === "" ? {} : { authorization: basicAuthorization(username, password) }
 
 /**
  * Sends Effect's metrics, `trainingMetrics` among them, as OTLP JSON. Fails before training begins where the address is
@@ -50,7 +49,7 @@ export const otlpMetrics = ({ url, everyMs = 10_000 }: OtlpOptions): Layer.Layer
   Layer.unwrap(Effect.gen(function* () {
     const address = URL.parse(url)
     if (address === null || !/^https?:$/.test(address.protocol)) {
-      const bare = url.replace(/\/\/[^/@]*@/, "//")
+      const bare = shownAddress(url)
       const message = `expected the address of an OTLP collector, such as http://127.0.0.1:4318, found ${bare}`
       return yield* new MetricsError({ reason: "address", target: bare, message })
     }

@@ -8,7 +8,7 @@ import type { HttpOptions, HttpSettings } from "./httpOptions.ts"
 import { defaultHttp, delayMs } from "./httpOptions.ts"
 import type { Fault } from "./httpRequest.ts"
 import { brokenFault, finalFault, fromNetwork, get } from "./httpRequest.ts"
-import { decoded, locationProblem, shownUrl } from "./httpUrl.ts"
+import { basicAuthorization, locationProblem, shownUrl } from "./httpUrl.ts"
 
 const toDo: Readonly<Record<DownloadError["reason"], string>> = {
   missing: "check the address",
@@ -45,11 +45,6 @@ interface Target {
   readonly private: Readonly<Record<string, string>>
 }
 
-const basic = (user: string, password: string): string => {
-  const bytes = new TextEncoder().encode(`${decoded(user)}:${decoded(password)}`)
-  return `Basic ${btoa(String.fromCharCode(...bytes))}`
-}
-
 /** fetch takes no user and password in a URL: they become the header that they stand for. */
 const targetOf = (text: string, headers: Readonly<Record<string, string>>): Target | Fault => {
   const problem = locationProblem(text) ?? (URL.canParse(text) ? undefined : "it is no URL")
@@ -66,7 +61,7 @@ const targetOf = (text: string, headers: Readonly<Record<string, string>>): Targ
   const isNamed = Object.keys(headers).some((name) => name.toLowerCase() === "authorization")
   return username === "" || isNamed ? { url, private: headers } : {
     url,
-    private: { ...headers, authorization: basic(username, password) }
+    private: { ...headers, authorization: basicAuthorization(username, password) }
   }
 }
 

@@ -1,19 +1,26 @@
 /** Whether a shard's location is on a server. */
 export const isHttpUrl = (location: string): boolean => /^https?:\/\//i.test(location)
 
-/** A URL for people and files: without its user and password, and with the values of its query hidden. */
-export const shownUrl = (url: string): string =>
-  isHttpUrl(url) ?
-    url.replace(/^(https?:\/\/)[^/?#]*@/i, "$1").replace(/#.*$/s, "").replace(
-      /\?(.*)$/s,
-      (_, query: string) =>
-        `?${
-          query.split("&").map((part) => part.includes("=") ? `${part.slice(0, part.indexOf("="))}=***` : "***").join(
-            "&"
-          )
-        }`
-    ) :
-    url
+const hidden = (part: string): string => part.includes("=") ? `${part.slice(0, part.indexOf("="))}=***` : "***"
+
+/**
+ * An address of any scheme, or of none, for people and files: without its user and password (up to the last `@` before
+ * the path, since people leave that of a password as it is), without its fragment, and with the values of its query hidden.
+ */
+export const shownAddress = (address: string): string =>
+  address.replace(/^([a-z][a-z0-9+.-]*:\/\/)?[^/?#]*@/i, "$1").replace(/#.*$/s, "").replace(
+    /\?(.*)$/s,
+    (_, query: string) => `?${query.split("&").map(hidden).join("&")}`
+  )
+
+/** A URL of a server as `shownAddress` has it; a path as it is. */
+export const shownUrl = (url: string): string => isHttpUrl(url) ? shownAddress(url) : url
+
+/** Where an address begins in a word; another begins behind it at what joins locations. */
+const ADDRESS = /[a-z][a-z0-9+.-]*:\/\/(?:(?!(?:::|[+*=,\s"'])https?:\/\/).)*/gis
+
+/** A word of a command line that may hold addresses, such as `--data=0.7*https://…`, with each as `shownAddress` has it. */
+export const shownWord = (word: string): string => word.replace(ADDRESS, shownAddress)
 
 /** A location that may be a list (`::`) of paths and URLs, for people and files. */
 export const shownLocation = (location: string): string => location.split("::").map(shownUrl).join("::")
@@ -29,6 +36,12 @@ export const decoded = (part: string): string => {
     if (cause instanceof URIError) return part
     throw cause
   }
+}
+
+/** The value of the Authorization header that a URL's user and password stand for, in UTF-8. */
+export const basicAuthorization = (user: string, password: string): string => {
+  const bytes = new TextEncoder().encode(`${decoded(user)}:${decoded(password)}`)
+  return `Basic ${btoa(String.fromCharCode(...bytes))}`
 }
 
 /** The last part of a URL's path, decoded: what a file beside it calls it. */

@@ -6,7 +6,7 @@ import { availableParallelism, freemem, totalmem } from "node:os"
 import process from "node:process"
 import type { BackendName } from "../../lib/backend/index.ts"
 import { Backend, describeAdapter } from "../../lib/backend/index.ts"
-import { cc12m, cc3m, type PresetDataset } from "../../lib/data/index.ts"
+import { cc12m, cc3m, type PresetDataset, shownLocation } from "../../lib/data/index.ts"
 import { ImageDecoder } from "../../lib/image/index.ts"
 import { encodePng } from "../../lib/image/sharp.ts"
 import { fold, keyOf, uniform } from "../../lib/tensor/index.ts"
@@ -119,7 +119,7 @@ const adapter: Effect.Effect<Finding> = Effect.map(describeAdapter, (found): Fin
 }))
 
 /** Whether a preset's shards are named, and can be reached. */
-const shardsOf = (dataset: PresetDataset): Effect.Effect<Finding, never, FileSystem.FileSystem | Path.Path> =>
+export const shardsOf = (dataset: PresetDataset): Effect.Effect<Finding, never, FileSystem.FileSystem | Path.Path> =>
   Effect.gen(function* () {
     const location = yield* Config.String(dataset.variable).pipe(Config.withDefault(""))
     if (location === "") {
@@ -127,7 +127,7 @@ const shardsOf = (dataset: PresetDataset): Effect.Effect<Finding, never, FileSys
       return { name: dataset.name, found, state: "absent" } as const
     }
     yield* dataset.check ?? Effect.void
-    return works(dataset.name, `${dataset.variable}=${location}`)
+    return works(dataset.name, `${dataset.variable}=${shownLocation(location)}`)
   }).pipe(Effect.provide(files), Effect.catch(broken(dataset.name)))
 
 /** All that a doctor looks at, in the order of telling. */

@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { type LogEntry, Progress, silentProgress } from "../../lib/track/index.ts"
 import { recordSkipped, recordStep, recordValidation, trainingMetrics } from "../../pipelines/metrics.ts"
-import { otlpMetrics, prometheusMetrics } from "../../pipelines/metricsExport.ts"
+import { authorization, otlpMetrics, prometheusMetrics } from "../../pipelines/metricsExport.ts"
 import { temporary } from "./tiny.ts"
 
 const entry: LogEntry = {
@@ -151,6 +151,23 @@ describe("metrics of training", () => {
       Effect.provide(otlpMetrics({ url: "collector" }).pipe(Layer.provide(silentProgress)))
     )
     expect(await Effect.runPromise(Effect.flip(program))).toMatchObject({ _tag: "MetricsError", reason: "address" })
+  })
+
+  it("an address that is none is quoted without its credentials", async () => {
+    for (const url of ["ftp://u:p@ss@h/x?key=tok#frag", "u:p@ss@h/x?key=tok#frag"]) {
+      const program = Effect.provide(Effect.void, otlpMetrics({ url }).pipe(Layer.provide(silentProgress)))
+      const { message } = await Effect.runPromise(Effect.flip(program))
+      expect(message).toMatch(/h\/x\?key=\*\*\*$/)
+      expect(message).not.toMatch(/ss@|u:p|tok/)
+    }
+  })
+
+  it("a password may hold a lone % and letters beyond Latin-1", () => {
+    const sent = (url: string): string =>
+      Buffer.from(authorization(new URL(url))["authorization"]?.slice(6) ?? "", "base64").toString()
+    expect(sent("http://u:100%@host")).toBe("u:100%")
+    expect(sent("http://u:пароль%40@host")).toBe("u:пароль@")
+    expect(authorization(new URL("http://host"))).toEqual({})
   })
 
   it("stand in a file that is whole whenever it is read, the last ones when training ends", async () => {

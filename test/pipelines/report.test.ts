@@ -36,7 +36,14 @@ beforeAll(async () => {
 describe("a trained run", () => {
   it("has its page, written by training, with data, environment and command, secrets left out", () => {
     checkTags(page(run))
-    for (const part of ["finished all 6 steps", "forty", "diffclip train --data http://host/x", "Node.js/"]) {
+    for (
+      const part of [
+        "finished all 6 steps",
+        "forty",
+        "diffclip train --data &#39;http://host/x?key=***&#39;",
+        "Node.js/"
+      ]
+    ) {
       expect(page(run)).toContain(part)
     }
     expect(page(run)).not.toContain("secret")
@@ -144,7 +151,17 @@ describe("a command line", () => {
       `diffclip train --set 'loss={"name":"exact"}' 'it'\\''s'`
     )
     expect(commandLine(["--otlp", "https://u:p@h/v1?token=a", "--data=http://h/x.tar?sig=b"])).toBe(
-      "--otlp https://h/v1 --data=http://h/x.tar"
+      "--otlp 'https://h/v1?token=***' '--data=http://h/x.tar?sig=***'"
     )
+  })
+  it("hides a password with an @, fragments, and the secrets of each part of a location", () => {
+    expect(commandLine(["https://u:p@ss@h/x.tar#frag=tok"])).toBe("https://h/x.tar")
+    expect(commandLine(["0.7*https://u:p@a/x.tar?sig=S+0.3*https://v:q@b/y.tar?sig=T#t"])).toBe(
+      "'0.7*https://a/x.tar?sig=****https://b/y.tar?sig=***'"
+    )
+    expect(commandLine(["https://u:p@a/x.tar?k=S::https://v:q@b/y.tar"])).toBe(
+      "'https://a/x.tar?k=***::https://b/y.tar'"
+    )
+    expect(commandLine(["s3://key:se@cret@bucket/x", "./a b@c"])).toBe("s3://bucket/x './a b@c'")
   })
 })

@@ -2,6 +2,7 @@ import { formatBytes, formatDifference, formatDuration, formatNumber, formatPerc
 import { valueAt } from "./chartNumbers.ts"
 import type { LogEntry } from "./logEntry.ts"
 import { smoothLog } from "./reportCurves.ts"
+import { plainText } from "./plainText.ts"
 import { metricName } from "./reportResults.ts"
 import { pathsOf } from "./reportSections.ts"
 import { metricNames, metricPoints } from "./reportValidation.ts"
@@ -113,11 +114,12 @@ export const uniqueNames = (names: ReadonlyArray<string>): ReadonlyArray<string>
   })
 }
 
-/** The final rows as a table for the terminal. */
+/** The final rows as a table for the terminal; names come from files, so no control of theirs gets there. */
 export const comparisonText = (rows: ReadonlyArray<ComparedRow>, names: ReadonlyArray<string>): string => {
   const cellText = ({ value, difference }: ComparedRow["cells"][number]): string =>
     difference === undefined ? value : `${value} (${difference})`
   const table = [["", ...names], ...rows.map(({ name, cells }) => [name, ...cells.map(cellText)])]
+    .map((cells) => cells.map(plainText))
   const widths = (table[0] ?? []).map((_, column) => Math.max(...table.map((cells) => cells[column]?.length ?? 0)))
   return table.map((cells) =>
     cells.map((cell, i) => i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)).join("  ").trimEnd()

@@ -145,6 +145,10 @@ describe("runs side by side", () => {
     expect(uniqueNames(["a", "b", "a", "a"])).toEqual(["a", "b", "a (2)", "a (3)"])
   })
   it("are a table in the terminal", () => {
+    const hostile = comparisonText([{ name: "\u001b]0;title\u0007top\n1", cells: [{ value: "\u001b[2J1" }] }], [
+      "\u001b[31ma"
+    ])
+    expect(hostile).toBe("               [31ma\n]0;titletop 1   [2J1")
     const table = comparisonText([{ name: "loss", cells: [{ value: "1.5" }, { value: "1", difference: "−0.5" }] }], [
       "a",
       "b"

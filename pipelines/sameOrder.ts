@@ -22,15 +22,15 @@ const extended = ({ count, keys }: WindowDigest, samples: ReadonlyArray<Keyed>):
   keys: samples.reduce((folded, { key }) => fold(folded, key), keys)
 })
 
-/** The digest after a batch that ends at `cursor`: the samples of the window in which it ends. */
+/** The digest after a batch that ends at `cursor`: the samples of the window in which it ends; one not known stays so. */
 const after = (
-  digest: WindowDigest,
+  digest: WindowDigest | undefined,
   windowSize: number,
   { samples, cursor }: { readonly samples: ReadonlyArray<Keyed>; readonly cursor: Cursor }
-): WindowDigest => {
+): WindowDigest | undefined => {
   // Places in a window count its good samples, so the remainder is how many of the window were used.
   const count = cursor.delivered % windowSize
-  if (count > samples.length) return extended(digest, samples)
+  if (count > samples.length) return digest === undefined ? undefined : extended(digest, samples)
   return extended(none, samples.slice(samples.length - count))
 }
 
@@ -40,12 +40,19 @@ const isSameCursor = (a: Cursor, b: Cursor): boolean => a.epoch === b.epoch && a
 export interface OrderWatch {
   /** Told of a step's batches before the step is done. */
   readonly take: (batches: ReadonlyArray<{ readonly samples: ReadonlyArray<Keyed>; readonly cursor: Cursor }>) => void
-  /** The digest at the cursor of the last whole step, whether or not the step that was begun is done. */
-  readonly at: (cursor: Cursor) => WindowDigest
+  /**
+   * The digest at the cursor of the last whole step, whether or not the step that was begun is done; undefined where what
+   * was used of its window is not known.
+   */
+  readonly at: (cursor: Cursor) => WindowDigest | undefined
 }
 
-/** A watch that begins at a cursor. */
-export const watchOrder = (windowSize: number, cursor: Cursor, digest: WindowDigest = none): OrderWatch => {
+/**
+ * A watch that begins at a cursor. In the middle of a window it needs the digest of what was used of it: without one, or
+ * with one of another number of samples, nothing is known until the next window begins.
+ */
+export const watchOrder = (windowSize: number, cursor: Cursor, stored: WindowDigest = none): OrderWatch => {
+  const digest = stored.count === cursor.delivered % windowSize ? stored : undefined
   let done = { cursor, digest }
   let begun = done
   return {
@@ -57,7 +64,10 @@ export const watchOrder = (windowSize: number, cursor: Cursor, digest: WindowDig
   }
 }
 
-/** The digest in a state's JSON; undefined where there is none, as in checkpoints of older versions. */
+/** A digest as it stands in a state's JSON. */
+export const storedDigest = (digest: WindowDigest | undefined): WindowDigest | "unknown" => digest ?? "unknown"
+
+/** The digest in a state's JSON; undefined where it is unknown, or there is none, as in checkpoints of older versions. */
 export const digestIn = (stored: unknown): WindowDigest | undefined => {
   if (!isRecord(stored) || !isRecord(stored["keys"])) return undefined
   const [count, a, b] = [stored["count"], stored["keys"]["a"], stored["keys"]["b"]]
@@ -67,16 +77,16 @@ export const digestIn = (stored: unknown): WindowDigest | undefined => {
 
 /**
  * The data set, whose first window from `cursor` on must begin with the samples that the run had used of it before it
- * stopped: otherwise all that follow would stand elsewhere, unnoticed. Fails with DataChanged; `suspect` says what may be
- * the cause.
+ * stopped: otherwise all that follow would stand elsewhere, unnoticed. Without a digest nothing is compared. Fails with
+ * DataChanged; `suspect` says what may be the cause.
  */
 export const inSameOrder = <S extends Keyed, E, R>(
   dataset: Dataset<S, E, R>,
   cursor: Cursor,
-  digest: WindowDigest,
+  digest: WindowDigest | undefined,
   suspect: () => string | undefined
 ): Dataset<S, E | DataChanged, R> => {
-  if (digest.count === 0) return dataset
+  if (digest === undefined || digest.count === 0) return dataset
   const check = (window: ReadonlyArray<S>): Effect.Effect<ReadonlyArray<S>, DataChanged> => {
     const { count, keys } = extended(none, window.slice(0, digest.count))
     if (count === digest.count && keys.a === digest.keys.a && keys.b === digest.keys.b) return Effect.succeed(window)

@@ -4,6 +4,7 @@ import type { CheckpointError, CheckpointStoreShape } from "../lib/checkpoint/in
 import { readArrays } from "../lib/checkpoint/index.ts"
 import type { Position } from "./position.ts"
 import type { OpenRun } from "./runDirectory.ts"
+import { storedDigest } from "./sameOrder.ts"
 import { flattenState } from "./stateTree.ts"
 import type { Recipe } from "./training.ts"
 import type { TwoTowerParams } from "./trainStep.ts"
@@ -54,7 +55,7 @@ export const makeSaver = <P extends TwoTowerParams, S>(
               validated: validated.step,
               optimizerNumbers: numbers,
               skipped: yield* skips.write,
-              window: order.at(position.cursor)
+              window: storedDigest(order.at(position.cursor))
             }
           }
         })

@@ -24,7 +24,7 @@ import { openRun } from "./runDirectory.ts"
 import { inSameOrder } from "./sameOrder.ts"
 import { makeSaver } from "./saving.ts"
 import { skippedText } from "./skipRecords.ts"
-import { openTracker } from "./reportTracker.ts"
+import { openTracker, type Tracker } from "./reportTracker.ts"
 import { asTrained } from "./trained.ts"
 import { makeStep } from "./training.ts"
 import type { TwoTowerParams } from "./trainStep.ts"
@@ -149,78 +149,85 @@ export const trainOn = <P extends TwoTowerParams, W extends number, E, R, VE, VR
     const given = parts.init === undefined ? undefined : { trained: parts.init, read: backend.read }
     const run = yield* openRun(recipe, facts, initialWeights(model, config.init, given))
     const position = yield* Effect.acquireRelease(run.start, (held) => Effect.sync(() => disposePosition(held)))
-    const tracker = yield* openTracker({
+    const tracking = openTracker({
       ...{ dir: run.dir, begin: position.step, totalSteps: steps, backend, numSamples: dataset.numSamples },
       pairsPerStep: config.batchSize * config.updateFreq,
       numParameters: model.numParameters,
       numSkipped: () => run.skips.ledger.entries.length
     })
-    const saver = makeSaver(tracker.telling(yield* CheckpointStore), run, recipe, position)
-    const step = makeStep(recipe)
-    // Whether the run goes on from where it stands.
-    const goesOn = Effect.suspend(() =>
-      validation === undefined ?
-        Effect.succeed(position.step < steps) :
-        validateIfDue(validation, { recipe, run, position, saver, progress: tracker.progress, steps })
-    )
-
-    const oneStep = (microBatches: Parameters<typeof step>[1], waitedMs: number) =>
+    const follow = (tracker: Tracker) =>
       Effect.gen(function* () {
-        const log = (entry: LogEntry): Effect.Effect<void, LogError> =>
-          position.step % config.log.every === 0 || position.step === steps ? run.log.append(entry) : Effect.void
-        const entry = yield* step(position, microBatches, waitedMs, log).pipe(
-          Effect.catchTag(
-            "NonFiniteLoss",
-            (error) => Effect.flatMap(saver.save, (savedAt) => Effect.fail(saved(error, savedAt)))
+        const saver = makeSaver(tracker.telling(yield* CheckpointStore), run, recipe, position)
+        const step = makeStep(recipe)
+        // Whether the run goes on from where it stands.
+        const goesOn = Effect.suspend(() =>
+          validation === undefined ?
+            Effect.succeed(position.step < steps) :
+            validateIfDue(validation, { recipe, run, position, saver, progress: tracker.progress, steps })
+        )
+
+        const oneStep = (microBatches: Parameters<typeof step>[1], waitedMs: number) =>
+          Effect.gen(function* () {
+            const log = (entry: LogEntry): Effect.Effect<void, LogError> =>
+              position.step % config.log.every === 0 || position.step === steps ? run.log.append(entry) : Effect.void
+            const entry = yield* step(position, microBatches, waitedMs, log).pipe(
+              Effect.catchTag(
+                "NonFiniteLoss",
+                (error) => Effect.flatMap(saver.save, (savedAt) => Effect.fail(saved(error, savedAt)))
+              )
+            )
+            yield* tracker.step(entry)
+          })
+
+        const { ledger, numResumed } = run.skips
+        const noteSkipped = Effect.suspend(() => {
+          const text = skippedText(ledger.entries)
+          return text === undefined ? Effect.void : progress.note(`${text}; skipped.jsonl in ${run.dir} lists them`)
+        })
+
+        // A resumed run may owe the validation of its step: it was stopped in the middle of it.
+        const toTheEnd = Effect.gen(function* () {
+          if (run.resumed?.finished === true || !(yield* goesOn)) return
+          let readyAt = yield* Clock.currentTimeMillis
+          const plan = { seed: config.seed, windowSize: config.data.windowSize, order: "shuffled" as const }
+          const suspect = () => skippedText(ledger.entries.slice(numResumed))
+          const ordered = inSameOrder(dataset, position.cursor, run.order.at(position.cursor), suspect)
+          yield* batches(ordered, plan, position.cursor, {
+            batchSize: config.batchSize,
+            prefetch: config.data.prefetch * config.updateFreq,
+            minBatches: config.updateFreq
+          }).pipe(
+            Stream.provideService(Skipping, ledger),
+            groupsOf(config.updateFreq),
+            Stream.take(steps - position.step),
+            Stream.runForEachWhile((microBatches) =>
+              Effect.gen(function* () {
+                const waitedMs = (yield* Clock.currentTimeMillis) - readyAt
+                run.order.take(microBatches)
+                yield* oneStep(microBatches, waitedMs)
+                const isToGoOn = yield* goesOn
+                if (isToGoOn && position.step % config.checkpoint.every === 0) yield* saver.save
+                readyAt = yield* Clock.currentTimeMillis
+                return isToGoOn
+              })
+            ),
+            Effect.ensuring(noteSkipped)
+          )
+        }).pipe(
+          Effect.onExit((exit) =>
+            Exit.isSuccess(exit) ? Effect.void : Effect.flatMap(saver.rescue, (folder) =>
+              progress.note(
+                folder === undefined ?
+                  "stopped before the first step was done" :
+                  `stopped; step ${position.step} is saved at ${folder}`
+              ))
           )
         )
-        yield* tracker.step(entry)
+        yield* toTheEnd
+        yield* saver.finish
       })
-
-    const { ledger, numResumed } = run.skips
-    const noteSkipped = Effect.suspend(() => {
-      const text = skippedText(ledger.entries)
-      return text === undefined ? Effect.void : progress.note(`${text}; skipped.jsonl in ${run.dir} lists them`)
-    })
-
-    // A resumed run may owe the validation of its step: it was stopped in the middle of it.
-    if (run.resumed?.finished !== true && (yield* goesOn)) {
-      let readyAt = yield* Clock.currentTimeMillis
-      const plan = { seed: config.seed, windowSize: config.data.windowSize, order: "shuffled" as const }
-      const suspect = () => skippedText(ledger.entries.slice(numResumed))
-      const ordered = inSameOrder(dataset, position.cursor, run.order.at(position.cursor), suspect)
-      yield* batches(ordered, plan, position.cursor, {
-        batchSize: config.batchSize,
-        prefetch: config.data.prefetch * config.updateFreq,
-        minBatches: config.updateFreq
-      }).pipe(
-        Stream.provideService(Skipping, ledger),
-        groupsOf(config.updateFreq),
-        Stream.take(steps - position.step),
-        Stream.runForEachWhile((microBatches) =>
-          Effect.gen(function* () {
-            const waitedMs = (yield* Clock.currentTimeMillis) - readyAt
-            run.order.take(microBatches)
-            yield* oneStep(microBatches, waitedMs)
-            const isToGoOn = yield* goesOn
-            if (isToGoOn && position.step % config.checkpoint.every === 0) yield* saver.save
-            readyAt = yield* Clock.currentTimeMillis
-            return isToGoOn
-          })
-        ),
-        Effect.onExit((exit) =>
-          Exit.isSuccess(exit) ? Effect.void : Effect.flatMap(saver.rescue, (folder) =>
-            progress.note(
-              folder === undefined ?
-                "stopped before the first step was done" :
-                `stopped; step ${position.step} is saved at ${folder}`
-            ).pipe(Effect.andThen(tracker.end(exit))))
-        ),
-        Effect.ensuring(noteSkipped)
-      )
-    }
-    yield* saver.finish
-    yield* tracker.end(Exit.void)
+    // However the session ends, by a validation or a checkpoint that fails too, its end is on record and has its page.
+    yield* Effect.acquireUseRelease(tracking, follow, (tracker, exit) => tracker.end(exit))
     return asTrained(model, position.params, position.step)
   })
 

@@ -304,6 +304,8 @@ describe("Pipeline.train", () => {
       stillGood: join(dir, "checkpoints", "step-4"),
       message: expect.stringContaining("is still good")
     })
+    // Though the rescue failed too, the session has its end.
+    expect(readFileSync(join(dir, "sessions.jsonl"), "utf8")).toMatch(/"type":"end".*"status":"failed"/)
     expect(await Effect.runPromise(run(dir, "resume", tinyConfig, { schedule: () => 1e-3 }))).toBe(18)
   })
 })

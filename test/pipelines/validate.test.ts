@@ -1,5 +1,5 @@
-import { Effect } from "effect"
-import { existsSync } from "node:fs"
+import { Effect, Exit } from "effect"
+import { existsSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import type { Evaluation, Evaluator, ImageLabel, ImageText, LabelledDataset } from "../../lib/api/index.ts"
@@ -137,6 +137,24 @@ describe("validate inside training", () => {
       expect(withoutCounts(linesOf(dir, "validation.jsonl"))).toEqual(withoutCounts(linesOf(whole, "validation.jsonl")))
       expect(stateOf(dir, 12)["best"]).toEqual(stateOf(whole, 12)["best"])
     }
+  })
+
+  it("a session that ends in the validation that a resume owes has its end and its page, failed or interrupted", async () => {
+    const dir = temporary()
+    let asked = 0
+    const hanging = scored(() => 1, () => Effect.andThen(Effect.sync(() => void asked++), Effect.never))
+    await Effect.runPromise(interruptWhen(run(dir, hanging), () => asked === 1))
+    const notes: Array<string> = []
+    await Effect.runPromise(interruptWhen(run(dir, hanging, { begin: "resume", notes }), () => asked === 2))
+    expect(notes.at(-1)).toBe(`stopped; step 2 is saved at ${join(dir, "checkpoints", "step-2")}`)
+    rmSync(join(dir, "report.html"))
+    const failing = scored(() => 1, () => Effect.die(new Error("no score")))
+    expect(Exit.isFailure(await Effect.runPromiseExit(run(dir, failing, { begin: "resume" })))).toBe(true)
+    expect(existsSync(join(dir, "report.html"))).toBe(true)
+    const ends = linesOf(dir, "sessions.jsonl").map(({ type, status, step }) => [type, status, step])
+    const begin = ["begin", undefined, 2]
+    expect(ends.slice(1)).toEqual([["end", "stopped", 2], begin, ["end", "stopped", 2], begin, ["end", "failed", 2]])
+    expect(await Effect.runPromise(run(dir, waving, { begin: "resume" }))).toBe(12)
   })
 
   it("patience ends the run, which then is finished; a longer schedule that is asked for goes on", async () => {

@@ -40,7 +40,11 @@ interface Workflow {
   readonly on: Readonly<Record<string, unknown>>
   readonly permissions: Readonly<Record<string, string>>
   readonly jobs: Readonly<
-    Record<string, { readonly permissions?: Readonly<Record<string, string>>; readonly steps: ReadonlyArray<Step> }>
+    Record<string, {
+      readonly needs?: string
+      readonly permissions?: Readonly<Record<string, string>>
+      readonly steps: ReadonlyArray<Step>
+    }>
   >
 }
 
@@ -91,11 +95,24 @@ describe("the workflows", () => {
   it("publish a tag after everything passed, with provenance, on both registries", () => {
     const release = workflow("release.yml")
     expect(release.on).toEqual({ push: { tags: ["v[0-9]+.[0-9]+.[0-9]+*"] } })
-    expect(release.jobs["publish"]?.permissions).toEqual({ contents: "write", "id-token": "write" })
+    // What runs everything may change nothing; what may publish cannot write here; what may write installs nothing.
+    const jobs = Object.entries(release.jobs).map(([name, { needs, permissions }]) => ({ name, needs, permissions }))
+    expect(jobs).toEqual([
+      { name: "test", needs: undefined, permissions: undefined },
+      { name: "publish", needs: "test", permissions: { contents: "read", "id-token": "write" } },
+      { name: "notes", needs: "publish", permissions: { contents: "write" } }
+    ])
+    expect(release.jobs["notes"]?.steps.flatMap(({ run }) => run ?? []).join("\n")).not.toMatch(/npm|\.ci/)
     const commands = stepsOf("release.yml").flatMap(({ run }) => run ?? [])
-    const order = [".ci/run", "scripts/releaseNotes.ts", "npm publish --provenance --access public", "deno) publish"]
+    const order = [
+      ".ci/run",
+      "scripts/releaseNotes.ts",
+      "npm ci",
+      "npm publish --provenance --access public",
+      "deno) publish"
+    ]
     const places = order.map((part) => commands.findIndex((command) => command.includes(part)))
-    expect(places).toEqual([0, 1, 2, 3])
+    expect(places).toEqual([0, 1, 2, 3, 4])
   })
 
   it("check every push and every proposal by .ci/run", () => {

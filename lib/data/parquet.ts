@@ -11,6 +11,8 @@ import { bytesInMemory, tableFileError } from "./tableBytes.ts"
 const ALWAYS = ["UNCOMPRESSED", "SNAPPY"]
 /** Rows cannot be more than this many times the bytes of the file: what says so is damaged. */
 const MAX_ROWS_PER_BYTE = 10_000
+/** Rows that are unpacked at a time: values of a dictionary cost the file nothing, each row costs memory. */
+const ROWS_AT_ONCE = 32_768
 
 const damaged = (file: string, detail: string): TableError =>
   new TableError({
@@ -84,9 +86,24 @@ const namesOf = ({ image, captions }: Columns): ReadonlyArray<string> => [
   ...captions.map(({ name }) => name)
 ]
 
+const lineOf = (names: ReadonlyArray<string>, value: (name: string) => unknown): string =>
+  `${JSON.stringify(Object.fromEntries(names.map((name) => [name, value(name)])))}\n`
+
+/** Where row groups are cut: [first row, row after the last one). */
+const slicesOf = function* (groups: ReadonlyArray<number>): Generator<readonly [number, number]> {
+  let begin = 0
+  for (const numRows of groups) {
+    for (let at = 0; at < numRows; at += ROWS_AT_ONCE) {
+      yield [begin + at, begin + Math.min(at + ROWS_AT_ONCE, numRows)]
+    }
+    begin += numRows
+  }
+}
+
 /**
  * The columns for pictures and captions of a Parquet file as lines of JSON in memory, each row once and nothing else: it
- * has no rows to read by ranges. Row groups are unpacked one after the other. Loads hyparquet when it is first called.
+ * has no rows to read by ranges. Some 30,000 rows are unpacked at a time, and none of a file whose rows must be more than
+ * `maxBytes`. Loads hyparquet when it is first called.
  * Fails with TableError: `missing`, `io`, `format`, `columns`, `codec`, `tooLong`.
  */
 export const bytesOfParquet = (
@@ -118,36 +135,42 @@ export const bytesOfParquet = (
         `${shown(codec)}: write it again with one of them`
       return yield* new TableError({ file, reason: "codec", message })
     }
+    const message = `expected at most ${maxBytes} bytes of paths and captions in ${shown(file)}, got more: write ` +
+      "them as TSV, which is read by ranges, or raise maxTableBytes"
+    const tooLong = new TableError({ file, reason: "tooLong", message })
+    const numRows = groups.reduce((sum, count) => sum + count, 0)
+    // No value is shorter than a digit, so that many rows are too many before one is read.
+    if (numRows * new TextEncoder().encode(lineOf(names, () => 0)).length > maxBytes) return yield* tooLong
     const pieces: Array<Uint8Array> = []
-    let [total, rowStart] = [0, 0]
-    for (const numRows of groups) {
+    let total = 0
+    for (const [rowStart, rowEnd] of slicesOf(groups)) {
       const rows = yield* attempt(async () => {
-        const read: Array<Readonly<Record<string, unknown>>> = []
+        let read: ReadonlyArray<Readonly<Record<string, unknown>>> = []
         await parquetRead({
           file: buffer,
           metadata,
           columns: [...new Set(names)],
           rowFormat: "object",
           rowStart,
-          rowEnd: rowStart + numRows,
+          rowEnd,
           compressors: codecs,
           onComplete: (found) => {
-            for (const row of found) read.push(row)
+            read = found
           }
         })
         return read
       })
-      const text = rows.map((row) =>
-        `${JSON.stringify(Object.fromEntries(names.map((name) => [name, jsonOf(row[name])])))}\n`
-      ).join("")
-      const piece = new TextEncoder().encode(text)
-      total += piece.length
-      rowStart += numRows
-      if (total > maxBytes) {
-        const message = `expected at most ${maxBytes} bytes of paths and captions in ${shown(file)}, got more: write ` +
-          "them as TSV, which is read by ranges, or raise maxTableBytes"
-        return yield* new TableError({ file, reason: "tooLong", message })
+      const lines: Array<string> = []
+      let length = total
+      for (const row of rows) {
+        const line = lineOf(names, (name) => jsonOf(row[name]))
+        length += line.length
+        if (length > maxBytes) return yield* tooLong
+        lines.push(line)
       }
+      const piece = new TextEncoder().encode(lines.join(""))
+      total += piece.length
+      if (total > maxBytes) return yield* tooLong
       pieces.push(piece)
     }
     return bytesInMemory(pieces)

@@ -2,10 +2,12 @@ import { layer } from "@effect/vitest"
 import { Effect, Stream } from "effect"
 import fc from "fast-check"
 import { parquetWriteBuffer } from "hyparquet-writer"
+import process from "node:process"
 import { gzipSync } from "node:zlib"
 import { expect, expectTypeOf } from "vitest"
 import { batches, captionTable } from "../../lib/data/index.ts"
 import type { CaptionTable, CaptionTableOptions } from "../../lib/data/index.ts"
+import { bytesOfParquet } from "../../lib/data/parquet.ts"
 import { parquetCodecs } from "../../pipelines/parquetCodecs.ts"
 import {
   directory,
@@ -66,6 +68,37 @@ layer(services)("captionTable", (it) => {
         { name: "caption", data: ["a cat", "a dog"] }
       ]
       expect(yield* contentsOf("a.parquet", new Uint8Array(parquetWriteBuffer({ columnData })))).toEqual(two)
+    }))
+
+  it.effect("a small Parquet file of many or long rows fails at maxTableBytes before it takes the memory", () =>
+    Effect.gen(function* () {
+      const bomb = (numRows: number, caption: string) => {
+        const image = Array.from({ length: numRows }, () => "0000.png")
+        const captions = Array.from({ length: numRows }, () => caption)
+        const columnData = [{ name: "image", data: image }, { name: "caption", data: captions }]
+        return new Uint8Array(parquetWriteBuffer({ columnData }))
+      }
+      for (const [numRows, caption] of [[2_000_000, "a cat"], [3000, "cat ".repeat(25_000)]] as const) {
+        const bytes = bomb(numRows, caption)
+        expect(bytes.length).toBeLessThan(20_000)
+        const before = process.memoryUsage().rss
+        const error = yield* failureOf("a.parquet", bytes, { maxTableBytes: 100_000 })
+        expect(error).toMatchObject({ _tag: "TableError", reason: "tooLong" })
+        expect(process.memoryUsage().rss - before).toBeLessThan(100e6)
+      }
+    }))
+
+  it.effect("reads Parquet of more rows than are unpacked at a time, each once and in order", () =>
+    Effect.gen(function* () {
+      const image = Array.from({ length: 70_000 }, (_, i) => `${i}.png`)
+      const lists = image.map((name, i) => i % 3 === 0 ? [] : [name, "same"])
+      const columnData = [{ name: "image", data: image }, { name: "captions", data: lists }]
+      const parquet = new Uint8Array(parquetWriteBuffer({ columnData, rowGroupSize: 40_000 }))
+      const file = yield* folderWith("a.parquet", parquet)
+      const table = yield* bytesOfParquet(file, {}, 1e9)
+      const read = new TextDecoder().decode(yield* Stream.mkUint8Array(table.chunks))
+      const expected = image.map((name, i) => `${JSON.stringify({ image: name, captions: lists[i] })}\n`).join("")
+      expect(read === expected).toBe(true)
     }))
 
   it.effect("reads Parquet of several row groups, list columns and Node's compressions", () =>

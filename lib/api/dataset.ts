@@ -23,6 +23,11 @@ export interface Dataset<S, E = never, R = never> {
   readonly name: string
   /** Samples in an epoch, where known: from a manifest, `sizes.json`, or the caller. */
   readonly numSamples?: number
+  /**
+   * Places in an epoch's windows, where they are not `numSamples`: a filter leaves samples out and keeps their places,
+   * which a resume and a mixture go by. `"unknown"` where nothing says them.
+   */
+  readonly numPlaces?: number | "unknown"
   /** A cheap look whether the data can be reached, so that a run fails before it allocates weights, not after. */
   readonly check?: Effect.Effect<unknown, E, R>
   /** What identifies the data cheaply (names, sizes and counts of its files): a resume refuses data that changed. */

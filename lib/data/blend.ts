@@ -5,10 +5,10 @@ import { digestOf } from "./digest.ts"
 import { SizeError } from "./errors.ts"
 import { shown } from "./shown.ts"
 
-/** A part of a blend: how many samples it has, and how many places of an epoch are its own. */
+/** A part of a blend: how many places its epochs have, and how many places of an epoch are its own. */
 export interface BlendPart<S, E, R> {
   readonly dataset: Dataset<S, E, R>
-  readonly numSamples: number
+  readonly numPlaces: number
   readonly count: number
 }
 
@@ -27,19 +27,19 @@ const sizeError = (dataset: string, numSamples: number, epoch: number, got: stri
 
 /** One epoch of a part as places, from one of them on: windows that are shorter are filled up. */
 const placesOfEpoch = <S, E, R>(
-  { dataset, numSamples }: BlendPart<S, E, R>,
+  { dataset, numPlaces }: BlendPart<S, E, R>,
   plan: EpochPlan,
   from: Cursor
 ): Stream.Stream<ReadonlyArray<Place<S>>, E | SizeError, R> =>
   Stream.suspend(() => {
     const first = Math.floor(from.delivered / plan.windowSize)
-    const numWindows = Math.ceil(numSamples / plan.windowSize)
+    const numWindows = Math.ceil(numPlaces / plan.windowSize)
     let index = first
     const places = Stream.mapEffect(dataset.windows(plan, from), (window) => {
       const begin = index * plan.windowSize
-      const length = Math.min(plan.windowSize, numSamples - begin)
+      const length = Math.min(plan.windowSize, numPlaces - begin)
       if (window.length > length) {
-        return Effect.fail(sizeError(dataset.name, numSamples, from.epoch, "more"))
+        return Effect.fail(sizeError(dataset.name, numPlaces, from.epoch, "more"))
       }
       const all = Array.from({ length }, (_, i): Place<S> => {
         const sample = window[i]
@@ -51,7 +51,7 @@ const placesOfEpoch = <S, E, R>(
     })
     const end = Stream.suspend(() =>
       index === numWindows ? Stream.empty : Stream.fail(
-        sizeError(dataset.name, numSamples, from.epoch, `${index} windows of ${plan.windowSize}, not ${numWindows}`)
+        sizeError(dataset.name, numPlaces, from.epoch, `${index} windows of ${plan.windowSize}, not ${numWindows}`)
       )
     )
     return Stream.concat(places, end)
@@ -59,8 +59,8 @@ const placesOfEpoch = <S, E, R>(
 
 /** All places of a part from one on, through its own epochs. */
 const placesFrom = <S, E, R>(part: BlendPart<S, E, R>, plan: EpochPlan, position: number) => {
-  const epoch = Math.floor(position / part.numSamples)
-  const start: Cursor = { epoch, delivered: position - epoch * part.numSamples }
+  const epoch = Math.floor(position / part.numPlaces)
+  const start: Cursor = { epoch, delivered: position - epoch * part.numPlaces }
   return Stream.iterate(start, (cursor) => ({ epoch: cursor.epoch + 1, delivered: 0 })).pipe(
     Stream.flatMap((cursor) => placesOfEpoch(part, plan, cursor))
   )
@@ -91,9 +91,9 @@ const drawer = <S, E, R>(part: BlendPart<S, E, R>, plan: EpochPlan, position: nu
 const fingerprintOf = <S, E, R>(kind: string, parts: ReadonlyArray<BlendPart<S, E, R>>): Effect.Effect<string, E, R> =>
   Effect.gen(function* () {
     const listed: Array<unknown> = [kind]
-    for (const { count, dataset, numSamples } of parts) {
+    for (const { count, dataset, numPlaces } of parts) {
       const known = dataset.fingerprint === undefined ? dataset.name : yield* dataset.fingerprint
-      listed.push([known, numSamples, count])
+      listed.push([known, numPlaces, count])
     }
     return yield* digestOf(JSON.stringify(listed))
   })
@@ -115,14 +115,19 @@ export const blend = <S, E, R>(
   const parts = allParts.filter(({ count }) => count > 0)
   const counts = parts.map(({ count }) => count)
   const total = counts.reduce((all, count) => all + count, 0)
-  for (const { dataset, numSamples } of parts) {
-    if (!Number.isSafeInteger(numSamples) || numSamples < 1) {
-      throw new RangeError(`expected samples in ${shown(dataset.name)}, got numSamples ${numSamples}`)
+  for (const { dataset, numPlaces } of parts) {
+    if (!Number.isSafeInteger(numPlaces) || numPlaces < 1) {
+      throw new RangeError(`expected samples in ${shown(dataset.name)}, got numSamples ${numPlaces}`)
     }
   }
+  // What a filter leaves of its places, it leaves on average of those that a mixture draws.
+  const kept = ({ count, dataset, numPlaces }: BlendPart<S, E, R>) =>
+    Math.round(count * (dataset.numSamples ?? numPlaces) / numPlaces)
+  const numSamples = parts.reduce((sum, part) => sum + kept(part), 0)
   return {
     name,
-    numSamples: total,
+    numSamples,
+    ...(numSamples === total ? {} : { numPlaces: total }),
     check: Effect.forEach(parts, ({ dataset }) => dataset.check ?? Effect.void, { discard: true }),
     fingerprint: fingerprintOf(kind, allParts),
     windows: (plan, from) => {

@@ -4,6 +4,7 @@ import { largestRemainder } from "./apportion.ts"
 import { blend } from "./blend.ts"
 import type { SizeError } from "./errors.ts"
 import type { ShardInfo, StoredDataset } from "./source.ts"
+import { shown } from "./shown.ts"
 import { windowsOf } from "./source.ts"
 
 /** Any data set, for bounds. */
@@ -19,6 +20,9 @@ export type ServicesIn<D> = D extends Dataset<unknown, unknown, infer R> ? R : n
 type Labels<D> = D extends Pick<LabelledDataset<unknown>, "classNames" | "templates"> ?
   { readonly classNames: ReadonlyArray<string>; readonly templates: ReadonlyArray<string> } :
   unknown
+type Places<D> = D extends { readonly numPlaces: infer P extends number | "unknown" } ? { readonly numPlaces: P } :
+  D extends { readonly numSamples: number } ? { readonly numPlaces: number } :
+  { readonly numPlaces: number | "unknown" }
 type Counted<D> = D extends { readonly numSamples: number } ? { readonly numSamples: number } : unknown
 // Inferred, not `unknown`: what handles bad samples also takes them, so their type cannot be widened.
 type Stored<D, T> = D extends StoredDataset<infer _S, infer E, infer B, infer R> ? StoredDataset<T, E, B, R> : unknown
@@ -34,8 +38,15 @@ export type FitsTake<D> = D extends StoredDataset<infer _S, infer _E, infer _B, 
   { readonly "take needs a data set that knows its source: take before filter, concat and mixture": D }
 
 /** Compiles for a data set that says how many samples it has; otherwise the property's name is the compiler's message. */
-export type FitsBlend<D> = D extends { readonly numSamples: number } ? unknown :
-  { readonly "this data set does not say how many samples it has: use openWebdataset, or give numSamples": D }
+export type FitsBlend<D> = D extends { readonly numPlaces: infer P } ?
+  [P] extends [number] ? D extends { readonly numSamples: number } ? unknown : Unsaid<D> :
+  { readonly "nothing says how many samples this data set had before filter: filter after mixing": D } :
+  D extends { readonly numSamples: number } ? unknown :
+  Unsaid<D>
+
+type Unsaid<D> = {
+  readonly "this data set does not say how many samples it has: use openWebdataset, or give numSamples": D
+}
 
 type AnyStored = StoredDataset<unknown, unknown, unknown, unknown>
 
@@ -61,23 +72,25 @@ export function map(dataset: AnyDataset, f: (sample: unknown) => unknown): AnyDa
 /**
  * The samples that a pure predicate accepts. Those that it refuses keep their places, as bad samples that are left out
  * do: windows are shorter, all else stays. `numSamples` is what the caller says is left; without it the length of a run
- * must be given in steps. Filter after mixing: a data set that does not say its number cannot be mixed.
+ * must be given in steps. Filter after mixing, or say the number: a data set that does not say it cannot be mixed, and
+ * one that does is mixed by its places, those of the samples left out included.
  */
 export function filter<D extends AnyDataset>(
   dataset: D,
   accepts: (sample: SampleIn<D>) => boolean,
   options: { readonly numSamples: number }
-): Filtered<D> & { readonly numSamples: number }
+): Filtered<D> & { readonly numSamples: number } & Places<D>
 export function filter<D extends AnyDataset>(dataset: D, accepts: (sample: SampleIn<D>) => boolean): Filtered<D>
 export function filter(
   dataset: AnyDataset,
   accepts: (sample: unknown) => boolean,
   options?: { readonly numSamples: number }
 ): AnyDataset {
-  const { numSamples: _all, ...rest } = isStored(dataset) ? withoutSource(dataset) : dataset
+  const { numSamples: all, ...rest } = isStored(dataset) ? withoutSource(dataset) : dataset
+  const numPlaces = dataset.numPlaces ?? all ?? "unknown"
   const windows: AnyDataset["windows"] = (plan, from) =>
     Stream.map(dataset.windows(plan, from), (window) => window.filter((sample) => accepts(sample)))
-  return { ...rest, ...options, windows }
+  return { ...rest, ...options, numPlaces, windows }
 }
 
 /** What reads the source itself (`cached`, `take`) would read past a filter. */
@@ -123,6 +136,12 @@ export function take(dataset: AnyStored, numSamples: number): AnyDataset {
   return { ...dataset, ...windowsOf({ name, shards, read }, options, known) }
 }
 
+/** The places of a part's epoch. Throws RangeError where a filter has left them unsaid. */
+const placesOf = ({ name, numPlaces, numSamples }: AnyDataset): number => {
+  if (numPlaces !== "unknown") return numPlaces ?? numSamples ?? 0
+  throw new RangeError(`nothing says how many samples ${shown(name)} had before filter: filter after mixing`)
+}
+
 /**
  * All samples of all data sets, each once an epoch. The stored order is one after the other; shuffled epochs take from
  * all of them evenly. See `blend` for what is kept.
@@ -134,8 +153,8 @@ export function concat<const D extends ReadonlyArray<AnyDataset>>(
   & { readonly numSamples: number }
 export function concat(...datasets: ReadonlyArray<AnyDataset>): AnyDataset {
   const parts = datasets.map((dataset) => {
-    const numSamples = dataset.numSamples ?? 0
-    return { dataset, numSamples, count: numSamples }
+    const numPlaces = placesOf(dataset)
+    return { dataset, numPlaces, count: numPlaces }
   })
   return blend("concat", datasets.map(({ name }) => name).join("+"), parts, "inOrder")
 }
@@ -149,7 +168,7 @@ export interface Weighted<D> {
 
 /** Settings of a mixture. */
 export interface MixtureOptions {
-  /** Samples in an epoch. Default: those of all parts together. */
+  /** Places in an epoch: samples, but for those that a filter leaves out. Default: those of all parts together. */
   readonly numSamples?: number
   /** Default: `0.7*A+0.3*B`. */
   readonly name?: string
@@ -158,7 +177,8 @@ export interface MixtureOptions {
 /**
  * Samples of several data sets in given shares. The counts of an epoch are exact: weight x epoch size by the method of
  * largest remainder. A small set is gone through more than once, a large one continues where the last epoch ended; each
- * set is read to its end before a sample of it comes again. Throws RangeError for weights that are no shares.
+ * set is read to its end before a sample of it comes again. Of a filtered set the places are counted, so that its share
+ * of samples is smaller by what the filter leaves out. Throws RangeError for weights that are no shares.
  */
 export function mixture<const D extends ReadonlyArray<AnyDataset>>(
   parts: { readonly [K in keyof D]: Weighted<D[K] & FitsBlend<D[K]>> },
@@ -167,14 +187,14 @@ export function mixture<const D extends ReadonlyArray<AnyDataset>>(
   & Dataset<SampleIn<D[number]>, ErrorIn<D[number]> | SizeError, ServicesIn<D[number]>>
   & { readonly numSamples: number }
 export function mixture(parts: ReadonlyArray<Weighted<AnyDataset>>, options: MixtureOptions = {}): AnyDataset {
-  const sizes = parts.map(({ dataset }) => dataset.numSamples ?? 0)
+  const sizes = parts.map(({ dataset }) => placesOf(dataset))
   const total = options.numSamples ?? sizes.reduce((all, size) => all + size, 0)
   const counts = largestRemainder(parts.map(({ weight }) => weight), total)
   const name = options.name ?? parts.map(({ dataset, weight }) => `${weight}*${dataset.name}`).join("+")
   return blend(
     "mixture",
     name,
-    parts.map(({ dataset }, i) => ({ dataset, numSamples: sizes[i] ?? 0, count: counts[i] ?? 0 })),
+    parts.map(({ dataset }, i) => ({ dataset, numPlaces: sizes[i] ?? 0, count: counts[i] ?? 0 })),
     "evenly"
   )
 }

@@ -283,6 +283,35 @@ describe("Dataset.map and filter", () => {
     expect(Dataset.filter(set("a", 30), even, { numSamples: 15 }).numSamples).toBe(15)
   })
 
+  it("a filtered set that says its number loses nothing in a blend, nested, mapped and filtered again", async () => {
+    const isEven = ({ key }: Item) => Number(key.slice(1)) % 2 === 0
+    const half = Dataset.filter(set("a", 100), isEven, { numSamples: 50 })
+    const quarter = Dataset.filter(
+      Dataset.map(half, (item) => item),
+      ({ key }) => Number(key.slice(1)) % 4 === 0,
+      { numSamples: 25 }
+    )
+    const inner = Dataset.concat(quarter, set("b", 40))
+    const all = Dataset.concat(half, inner, set("c", 100))
+    expect([half.numPlaces, quarter.numPlaces, inner.numSamples, all.numSamples]).toEqual([100, 100, 65, 215])
+    for (const plan of [shuffled(3, 10), sequential(10)]) {
+      for (const epoch of [0, 1]) {
+        const often = countBy(await keysOf(all, plan, { epoch, delivered: 0 }))
+        expect([...often.values()].reduce((sum, n) => sum + n, 0)).toBe(215)
+        expect(often.size).toBe(50 + 40 + 100)
+      }
+    }
+    const mixed = Dataset.mixture([{ dataset: half, weight: 1 }, { dataset: set("c", 100), weight: 1 }])
+    expect(mixed.numSamples).toBe(150)
+    expect(await keysOf(mixed, shuffled(3, 10), start)).toHaveLength(150)
+    const batchesOf = (from: Cursor) => flatBatches(all, shuffled(8, 10), from, 4, 2)
+    const whole = await batchesOf(start)
+    if (Exit.isFailure(whole)) throw new Error("none")
+    for (const at of [3, 31, 60]) {
+      expect(await batchesOf(whole.value[at]?.cursor ?? start)).toEqual(Exit.succeed(whole.value.slice(at + 1)))
+    }
+  })
+
   it("filter keeps the suffix property", async () => {
     await fc.assert(
       fc.asyncProperty(
@@ -313,6 +342,10 @@ describe("Dataset.map and filter", () => {
       () => Dataset.mixture([{ dataset: filtered, weight: 1 }, { dataset: set("b", 2), weight: 1 }])
     ]
     expect(refused).toHaveLength(3)
+    const { windows } = set("a", 3)
+    const uncounted = Dataset.filter({ name: "a", windows }, () => true, { numSamples: 2 })
+    // @ts-expect-error nothing says how many samples this data set had before filter
+    expect(() => Dataset.concat(uncounted, set("b", 2))).toThrow("filter after mixing")
     const mixed: DatasetOf<Item | { readonly id: number }, unknown> = Dataset.concat(
       set("a", 1),
       Dataset.map(set("b", 1), ({ key }) => ({ id: key.length }))

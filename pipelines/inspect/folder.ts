@@ -44,7 +44,7 @@ export const inspectFolder = (
     const [fs, path, store] = [yield* FileSystem.FileSystem, yield* Path.Path, yield* CheckpointStore]
     const place = yield* locateCheckpoint(fs, path, folder)
     const step = path.dirname(place.file)
-    const isRun = step !== folder
+    const isRun = path.resolve(step) !== path.resolve(folder)
     const model = yield* Effect.scoped(Effect.flatMap(fileSource(fs, place.file, maxBytes), inspectSafetensors))
     const files: Record<string, number> = {}
     for (const name of (yield* fs.readDirectory(step)).toSorted()) {

@@ -1,5 +1,6 @@
 import { Effect, FileSystem } from "effect"
 import { describeModel } from "../../lib/checkpoint/index.ts"
+import { shown } from "../../lib/data/index.ts"
 import { type ConfigInvalid, invalid } from "../errors.ts"
 import { presets } from "../presets.ts"
 import { type AnyRecord, isRecord } from "../record.ts"
@@ -48,6 +49,17 @@ export const readConfig = (
       catch: (error) => invalid(file, `expected JSON, found ${String(error)}`)
     })
     return isRecord(parsed) ? yield* fromRecord(file, parsed) : yield* invalid(file, "expected a JSON object")
+  })
+
+/**
+ * The data set that a file names. A run's record hides the values of a URL's query (`***`): without them nothing can be
+ * read, so that is ConfigInvalid, not a server's refusal.
+ */
+export const datasetOf = (config: FileConfig): Effect.Effect<string | undefined, ConfigInvalid> =>
+  Effect.flatMap(textOf(config, "dataset"), (name) => {
+    if (name?.includes("***") !== true) return Effect.succeed(name)
+    const found = `${shown(name)}, whose secrets are not recorded`
+    return Effect.fail(invalid("dataset", `expected an address that can be read, found ${found}: pass --data again`))
   })
 
 /** A field that holds text. */

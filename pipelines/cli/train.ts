@@ -16,7 +16,7 @@ import type { TwoTowerParams } from "../trainStep.ts"
 import type { DiffclipCommand } from "./command.ts"
 import { fromAssignments } from "./assignments.ts"
 import { dataForms, type OpenDataError, type Opened, openPairs, type Pairs } from "./data.ts"
-import { type FileConfig, readConfig, textOf } from "./configFile.ts"
+import { datasetOf, type FileConfig, readConfig, textOf } from "./configFile.ts"
 import type { InputError } from "./errors.ts"
 import { backend, json, softwareAdapter } from "./flags.ts"
 import { unreadable } from "./io.ts"
@@ -129,7 +129,7 @@ export const trainCommand: DiffclipCommand<"train"> = Command.make("train", {
     const { validate, ...training } = isRecord(written) ? written : {}
     const config = yield* decodeTrainConfig(training)
     const dir = out ?? (yield* textOf(file, "out")) ?? `runs/${name}`
-    const named = Option.getOrUndefined(flags.data) ?? (yield* textOf(file, "dataset"))
+    const named = Option.getOrUndefined(flags.data) ?? (yield* datasetOf(file))
     const { dataset: data, recognised } = yield* dataOf(named, preset)
     if (!flags.json) yield* Console.error(`data: ${shown(data.name)}, ${recognised}`)
     const model = yield* modelToTrain({

@@ -39,7 +39,8 @@ type CliValidation = Validation<EvaluationError | PairsError, ShardServices>
 
 /**
  * The validation that a configuration's `validate` field asks for: `{ data, protocol?, every?, metric?, mode?, patience? }`;
- * retrieval at each checkpoint unless it says otherwise. Undefined where there is none.
+ * retrieval at each checkpoint unless it says otherwise. Bad samples are treated as the run's own. Undefined where there
+ * is none.
  */
 export const openValidation = (
   fields: unknown,
@@ -56,8 +57,10 @@ export const openValidation = (
       .decodeUnknownEffect(ValidateFields)(fields, options).pipe(
         Effect.mapError((error) => invalid("validate", error.message.replaceAll(/\s*\n\s*/g, " ")))
       )
+    const { onBadSample } = config.data
+    const bad = onBadSample.policy === "dataset" ? {} : { onBadSample }
     if (protocol === "zero-shot") {
-      const { dataset } = yield* openLabels(data)
+      const { dataset } = yield* openLabels(data, bad)
       return yield* validationOf({
         ...rest,
         every,
@@ -66,7 +69,7 @@ export const openValidation = (
         metric: yield* named(zeroShotMetrics, metric)
       })
     }
-    const { dataset } = yield* openPairs(data)
+    const { dataset } = yield* openPairs(data, bad)
     return yield* validationOf({
       ...rest,
       every,

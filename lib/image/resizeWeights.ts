@@ -1,3 +1,5 @@
+import { resampleFilters } from "../tensor/filters.ts"
+
 /** `bilinear` is the triangle (support 1), `bicubic` Keys' cubic with a = -0.5 (support 2). */
 export type ResizeFilter = "bilinear" | "bicubic"
 
@@ -15,25 +17,8 @@ export interface ResizeWeights {
   readonly weights: Int32Array
 }
 
-const triangle = (x: number): number => {
-  const distance = Math.abs(x)
-  return distance < 1 ? 1 - distance : 0
-}
-
-const cubic = (x: number): number => {
-  const a = -0.5
-  const d = Math.abs(x)
-  if (d < 1) return ((a + 2) * d - (a + 3)) * d * d + 1
-  return d < 2 ? (((d - 5) * d + 8) * d - 4) * a : 0
-}
-
-const filters = {
-  bilinear: { support: 1, weight: triangle },
-  bicubic: { support: 2, weight: cubic }
-} as const
-
 const compute = (inSize: number, outSize: number, filter: ResizeFilter): ResizeWeights => {
-  const { support, weight } = filters[filter]
+  const { support, weight } = resampleFilters[filter]
   const scale = inSize / outSize
   const filterScale = Math.max(scale, 1) // wider when shrinking, which is the antialias
   const reach = support * filterScale

@@ -1,21 +1,7 @@
-import { ShapeError } from "../tensor/index.ts"
+import { resampleFilters, ShapeError } from "../tensor/index.ts"
 
 /** The filter of a resize: `bicubic` is Keys' cubic with a = -0.5, `bilinear` the triangle; both widen when shrinking. */
 export type PositionFilter = "bicubic" | "bilinear"
-
-const triangle = (x: number): number => Math.max(0, 1 - Math.abs(x))
-
-const cubic = (x: number): number => {
-  const a = -0.5
-  const d = Math.abs(x)
-  if (d < 1) return ((a + 2) * d - (a + 3)) * d * d + 1
-  return d < 2 ? (((d - 5) * d + 8) * d - 4) * a : 0
-}
-
-const filters = {
-  bicubic: { support: 2, weight: cubic },
-  bilinear: { support: 1, weight: triangle }
-} as const
 
 /** What one output place is made of: inputs from `first` on, with weights that sum to 1. */
 interface Taps {
@@ -24,7 +10,7 @@ interface Taps {
 }
 
 const tapsOf = (from: number, to: number, filter: PositionFilter): ReadonlyArray<Taps> => {
-  const { support, weight } = filters[filter]
+  const { support, weight } = resampleFilters[filter]
   const scale = from / to
   const stretch = Math.max(scale, 1) // wider when shrinking: the antialias
   const reach = support * stretch

@@ -1,4 +1,6 @@
 export { checkpointed } from "./checkpointed.ts"
+export type { ResampleFilter } from "./filters.ts"
+export { resampleFilters } from "./filters.ts"
 export { cosPi, exp, log } from "./math.ts"
 export type { NamedLeaf, Params } from "./params.ts"
 export { countParams, disposeParams, leavesOf, mapParams, pickParams, zipParams } from "./params.ts"

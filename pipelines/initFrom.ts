@@ -2,6 +2,7 @@ import { Effect } from "effect"
 import type { Trained } from "../lib/api/index.ts"
 import type { AnyClip, Arrays, LoadedCheckpoint, NamedArray, UnsafePickle } from "../lib/checkpoint/index.ts"
 import type { BackendShape, UnitError } from "../lib/backend/index.ts"
+import { sha256 } from "../lib/checkpoint/checksum.ts"
 import { CheckpointError, CheckpointStore, readArrays } from "../lib/checkpoint/index.ts"
 import type { Clip } from "../lib/models/index.ts"
 import { fitContext, interpolatePositions } from "../lib/models/index.ts"
@@ -128,19 +129,13 @@ const fit = <P extends Params>(
       Effect.succeed({ arrays, interpolated })
   })
 
-const hash = (bytes: Uint8Array<ArrayBuffer>): Effect.Effect<string> =>
-  Effect.map(
-    Effect.promise(() => crypto.subtle.digest("SHA-256", bytes)),
-    (digest) => Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("")
-  )
-
 const checksumOf = (arrays: Arrays): Effect.Effect<string> =>
   Effect.gen(function* () {
     const lines: Array<string> = []
     for (const { path, data } of arrays.values()) {
-      lines.push(`${path} ${yield* hash(new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice())}`)
+      lines.push(`${path} ${yield* sha256(new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice())}`)
     }
-    return yield* hash(new TextEncoder().encode(lines.toSorted().join("\n")))
+    return yield* sha256(new TextEncoder().encode(lines.toSorted().join("\n")))
   })
 
 const sourceOf = (checkpoint: string, { model, arrays, state, inference }: LoadedCheckpoint): Source => ({

@@ -1,6 +1,7 @@
 import { Effect, Result, Stream } from "effect"
 import type { Cursor, Dataset, EpochPlan } from "../api/dataset.ts"
 import { fold, keyOf, permutation } from "../tensor/random.ts"
+import { digestOf } from "./digest.ts"
 import { isHttpUrl, nameInUrl } from "./httpUrl.ts"
 import type { Regrouper } from "./regroup.ts"
 import { regroup } from "./regroup.ts"
@@ -173,11 +174,7 @@ const nameOf = (path: string): string => isHttpUrl(path) ? nameInUrl(path) : pat
 /** Names and counts of the shards, hashed: enough to notice that a set was written again, cheap for thousands of them. */
 const fingerprintOf = (shards: ReadonlyArray<ShardInfo>, stamp: string | undefined): Effect.Effect<string> => {
   const listed = shards.map(({ path, numSamples }) => [nameOf(path), numSamples ?? null])
-  const bytes = new TextEncoder().encode(JSON.stringify(stamp === undefined ? listed : [listed, stamp]))
-  return Effect.map(
-    Effect.promise(() => crypto.subtle.digest("SHA-256", bytes)),
-    (hash) => Array.from(new Uint8Array(hash), (byte) => byte.toString(16).padStart(2, "0")).join("").slice(0, 16)
-  )
+  return digestOf(JSON.stringify(stamp === undefined ? listed : [listed, stamp]))
 }
 
 /**

@@ -1,3 +1,5 @@
+import { numelOf } from "../../lib/checkpoint/torch/storages.ts"
+
 /** A value as JSON. */
 export type Json = null | boolean | number | string | ReadonlyArray<Json> | { readonly [key: string]: Json }
 
@@ -23,10 +25,6 @@ export interface Inspection {
   readonly contents: { readonly [key: string]: Json }
 }
 
-/** How many numbers a tensor has. */
-export const sizeOf = (shape: ReadonlyArray<number>): number =>
-  shape.includes(0) ? 0 : shape.reduce((product, n) => product * n, 1)
-
 /** How many numbers tensors have together. */
 export const numbersIn = (tensors: ReadonlyArray<TensorFacts>): number =>
-  tensors.reduce((sum, { shape }) => sum + sizeOf(shape), 0)
+  tensors.reduce((sum, { shape }) => sum + numelOf(shape), 0)

@@ -1,5 +1,6 @@
+import { numelOf } from "../../lib/checkpoint/torch/storages.ts"
 import { plainText, shorten } from "../../lib/track/index.ts"
-import { type Inspection, type Json, sizeOf, type TensorFacts } from "./inspection.ts"
+import type { Inspection, Json, TensorFacts } from "./inspection.ts"
 
 const words: Readonly<Record<Inspection["kind"], string>> = {
   "safetensors": "safetensors file",
@@ -46,7 +47,7 @@ export const renderInspection = (inspection: Inspection): string => {
   const { file, kind, numBytes, tensors, numParameters, metadata, contents } = inspection
   const shown = listed(tensors)
   const rest = tensors.filter((tensor) => !shown.includes(tensor))
-  const restNumbers = rest.reduce((sum, { shape }) => sum + sizeOf(shape), 0)
+  const restNumbers = rest.reduce((sum, { shape }) => sum + numelOf(shape), 0)
   return [
     `${clean(file)}: ${words[kind]}, ${count(numBytes)} bytes`,
     ...(kind === "shard" ? [] : [`${count(shown.length)} tensors, ${count(numParameters)} numbers in the model`]),

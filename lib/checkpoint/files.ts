@@ -1,4 +1,4 @@
-import type { FileSystem, PlatformError } from "effect"
+import type { FileSystem, PlatformError, Scope } from "effect"
 import { Effect } from "effect"
 import type { Checksum } from "./checksum.ts"
 import { PIECE_BYTES, sha256 } from "./checksum.ts"
@@ -18,6 +18,29 @@ export const readError = (file: string, advice: string) => (error: PlatformError
   return checkpointError({ reason, file, expected: "a file that can be read", found, advice })
 }
 
+/** A file of at most `maxBytes`, open until the scope closes. Fails with `missing`, `read` or `tooLarge`. */
+export const openAtMost = (
+  fs: FileSystem.FileSystem,
+  file: string,
+  maxBytes: number
+): Effect.Effect<
+  { readonly handle: FileSystem.File; readonly numBytes: number },
+  CheckpointError,
+  Scope.Scope
+> =>
+  Effect.gen(function* () {
+    const handle = yield* fs.open(file, { flag: "r" })
+    const numBytes = Number((yield* handle.stat).size)
+    if (numBytes > maxBytes) {
+      const [expected, found] = [`at most ${maxBytes} bytes`, `${numBytes}`]
+      const advice = "raise maxBytes if the source is trusted"
+      return yield* checkpointError({ reason: "tooLarge", file, expected, found, advice })
+    }
+    return { handle, numBytes }
+  }).pipe(
+    Effect.catchTag("PlatformError", (error) => Effect.fail(readError(file, "check the path")(error)))
+  )
+
 /**
  * Reads a whole file, in pieces, and takes its checksum, a hash per piece, on the way. Fails with `missing`, `read`, or `tooLarge` before
  * anything is allocated.
@@ -29,13 +52,7 @@ export const readWhole = (
   pieceBytes: number = PIECE_BYTES
 ): Effect.Effect<ReadFile, CheckpointError> =>
   Effect.gen(function* () {
-    const handle = yield* fs.open(file, { flag: "r" })
-    const numBytes = Number((yield* handle.stat).size)
-    if (numBytes > maxBytes) {
-      const [expected, found] = [`at most ${maxBytes} bytes`, `${numBytes}`]
-      const advice = "raise maxBytes if the source is trusted"
-      return yield* checkpointError({ reason: "tooLarge", file, expected, found, advice })
-    }
+    const { handle, numBytes } = yield* openAtMost(fs, file, maxBytes)
     const bytes = new Uint8Array(numBytes)
     const hashes: Array<string> = []
     for (let begin = 0; begin === 0 || begin < numBytes; begin += pieceBytes) {

@@ -12,7 +12,7 @@ export { describeModel, modelFromText, withDiffVision, withModel } from "./model
 export type { CheckpointPlace } from "./locate.ts"
 export { locateCheckpoint } from "./locate.ts"
 export type { LoadedModel, ReadModelOptions } from "./modelFile.ts"
-export { byPlainName, encodeModel, loadModel, loadStrictly, readModelFile, withLoaded } from "./modelFile.ts"
+export { byPlainName, encodeModel, loadModel, readModelFile, withLoaded } from "./modelFile.ts"
 export type { OfficialName } from "./names.ts"
 export { officialNames, withoutModule } from "./names.ts"
 export type { LoadOptions } from "./readStep.ts"

@@ -9,7 +9,7 @@ import { inferModel } from "./inferModel.ts"
 import type { AnyClip, ClipIdentity, ModelDescription } from "./modelConfig.ts"
 import { checkSameModel, describeModel, modelFrom, modelMetadata, storedDescription, withModel } from "./modelConfig.ts"
 import { officialNames, withoutModule } from "./names.ts"
-import type { SafetensorsFile, StoredTensor } from "./safetensors.ts"
+import type { StoredTensor } from "./safetensors.ts"
 import { toFloat32 } from "./safetensors.ts"
 import type { SafetensorsImage, TensorToWrite } from "./safetensorsWriter.ts"
 import { encodeSafetensors, float32Tensor } from "./safetensorsWriter.ts"
@@ -100,16 +100,9 @@ export const byPlainName = <T extends { readonly name: string }>(
 
 /**
  * The weights of a model out of the tensors of a file, strictly: every tensor there, none besides, all shapes equal, all
- * numbers finite. One leading `module.` is taken off. Fails with a CheckpointError that names the tensor.
- * Source: REFERENCE 4.5, trap 61.
+ * numbers finite; each is read once its name and shape were found right. One leading `module.` is taken off. Fails with a
+ * CheckpointError that names the tensor. Source: REFERENCE 4.5, trap 61.
  */
-export const loadStrictly = (
-  { file, tensors }: Pick<SafetensorsFile, "file" | "tensors">,
-  config: ClipConfig
-): Effect.Effect<Arrays, CheckpointError> =>
-  loadLazily(file, [...tensors.values()].map((tensor) => ({ ...tensor, read: Effect.succeed(tensor) })), config)
-
-/** The same from tensors that are read one by one, each once its name and shape were found right. */
 const loadLazily = (
   file: string,
   tensors: Iterable<LazyTensor>,

@@ -2,7 +2,7 @@ import type { FileSystem, Scope } from "effect"
 import { Effect } from "effect"
 import type { CheckpointError } from "../errors.ts"
 import { checkpointError } from "../errors.ts"
-import { readError } from "../files.ts"
+import { openAtMost, readError } from "../files.ts"
 
 /** Bytes that are read where they are needed: a file on disk, or one in memory. */
 export interface ByteSource {
@@ -49,13 +49,7 @@ export const fileSource = (
   maxBytes: number
 ): Effect.Effect<ByteSource, CheckpointError, Scope.Scope> =>
   Effect.gen(function* () {
-    const handle = yield* fs.open(file, { flag: "r" })
-    const numBytes = Number((yield* handle.stat).size)
-    if (numBytes > maxBytes) {
-      const [expected, found] = [`at most ${maxBytes} bytes`, `${numBytes}`]
-      const advice = "raise maxBytes if the source is trusted"
-      return yield* checkpointError({ reason: "tooLarge", file, expected, found, advice })
-    }
+    const { handle, numBytes } = yield* openAtMost(fs, file, maxBytes)
     const read: ByteSource["read"] = (offset, length) =>
       Effect.gen(function* () {
         if (!isWithin(offset, length, numBytes)) return yield* outside(file, offset, length, numBytes)
@@ -70,6 +64,4 @@ export const fileSource = (
         Effect.catchTag("PlatformError", (error) => Effect.fail(readError(file, "check the disk")(error)))
       )
     return { file, numBytes, read }
-  }).pipe(
-    Effect.catchTag("PlatformError", (error) => Effect.fail(readError(file, "check the path")(error)))
-  )
+  })

@@ -12,17 +12,20 @@ import type { ErrorOf, ServicesOf } from "./fits.ts"
 /** A data set whose samples carry a picture. */
 export type PictureDataset = Dataset<{ readonly key: string; readonly image: RgbImage }, unknown, unknown>
 
+/** D with its embeddings, and without its source, which knows nothing of them: `take` and `cached` would lose them. */
+export type Embedded<D, E extends number> = Omit<D, "source" | "options" | "numPlaces"> & CachedEmbeddings<E>
+
 /** `embedDataset` with the model last, for `pipe`, or first. */
 export interface EmbedDataset {
   <D extends PictureDataset>(
     dataset: D
   ): <P extends Params, E extends number>(
     trained: Trained<DualEncoder<P, E>>
-  ) => Effect.Effect<D & CachedEmbeddings<E>, UnitError | ErrorOf<D>, ServicesOf<D> | Backend>
+  ) => Effect.Effect<Embedded<D, E>, UnitError | ErrorOf<D>, ServicesOf<D> | Backend>
   <P extends Params, E extends number, D extends PictureDataset>(
     trained: Trained<DualEncoder<P, E>>,
     dataset: D
-  ): Effect.Effect<D & CachedEmbeddings<E>, UnitError | ErrorOf<D>, ServicesOf<D> | Backend>
+  ): Effect.Effect<Embedded<D, E>, UnitError | ErrorOf<D>, ServicesOf<D> | Backend>
 }
 
 /** Pictures that are decoded and embedded at once. */
@@ -53,44 +56,68 @@ export const embedDataset: EmbedDataset = dual(
   <P extends Params, E extends number, S extends { readonly key: string; readonly image: RgbImage }, DE, R>(
     { model, params }: Trained<DualEncoder<P, E>>,
     dataset: Dataset<S, DE, R>
-  ): Effect.Effect<Dataset<S, DE, R> & CachedEmbeddings<E>, UnitError | DE, R | Backend> =>
+  ): Effect.Effect<Omit<Dataset<S, DE, R>, "numPlaces"> & CachedEmbeddings<E>, UnitError | DE, R | Backend> =>
     Effect.gen(function* () {
       const encoders = makeEncoders(model, params, yield* Backend)
       const samples: Array<S> = []
       const rows = new WeakMap<RgbImage, Float32Array>()
       const plan = { seed: 0, windowSize: WINDOW, order: "sequential" as const }
-      yield* dataset.windows(plan, { epoch: 0, delivered: 0 }).pipe(Stream.runForEach((window) =>
-        Effect.map(encoders.encodeImages(window.map(({ image }) => image)), ({ columns, data }) => {
-          window.forEach((sample, i) => {
-            const image = { width: 0, height: 0, data: new Uint8Array(0) }
-            rows.set(image, data.subarray(i * columns, (i + 1) * columns))
-            samples.push({ ...sample, image })
+      yield* dataset.windows(plan, { epoch: 0, delivered: 0 }).pipe(
+        Stream.runForEach((window) =>
+          Effect.map(encoders.encodeImages(window.map(({ image }) => image)), ({ columns, data }) => {
+            window.forEach((sample, i) => {
+              const image = { width: 0, height: 0, data: new Uint8Array(0) }
+              rows.set(image, data.subarray(i * columns, (i + 1) * columns))
+              samples.push({ ...sample, image })
+            })
           })
-        })
-      ))
+        )
+      )
       const { windows } = fromArray(dataset.name, samples)
       return {
-        ...dataset,
+        ...withoutSource(dataset),
         numSamples: samples.length,
         windows,
         embedDim: model.embedDim,
-        rowOf: (image) =>
-          rows.get(image)
+        rowOf: (image) => rows.get(image)
       }
     })
 )
+
+/** All of a data set but where its samples are stored, and the places of those that were left out. */
+const withoutSource = <D extends object>(
+  dataset: D & { readonly source?: unknown; readonly options?: unknown; readonly numPlaces?: unknown }
+): Omit<D, "source" | "options" | "numPlaces"> => {
+  const { numPlaces: _places, options: _options, source: _source, ...rest } = dataset
+  return rest
+}
 
 const holdsEmbeddings = (dataset: object): dataset is CachedEmbeddings => "rowOf" in dataset && "embedDim" in dataset
 
 /**
  * The encoders of a model, answering with a data set's cached embeddings where it has some. Fails with WidthMismatch when
- * those are of another width, which the compiler could not see because the sizes were known at run time only.
+ * those are of another width, which the compiler could not see because the sizes were known at run time only. They fail
+ * so (0 wide) for a picture whose embedding is not there: one that was made after it, or whose data set was mixed.
  */
 export const withCached = <E>(
   encoders: Encoders<E>,
   dataset: Dataset<unknown, unknown, unknown>
-): Effect.Effect<Encoders<E>, WidthMismatch> => {
-  if (!holdsEmbeddings(dataset)) return Effect.succeed(encoders)
+): Effect.Effect<Encoders<E | WidthMismatch>, WidthMismatch> => {
+  const lost = (): WidthMismatch => {
+    const facts = { dataset: dataset.name, expected: encoders.embedDim, found: 0 }
+    const message =
+      `evaluate: expected a cached embedding ${facts.expected} wide for each picture of ${dataset.name}, found one ` +
+      "without; mix, filter and change data sets before Pipeline.embedDataset, not after"
+    return new WidthMismatch({ ...facts, message })
+  }
+  if (!holdsEmbeddings(dataset)) {
+    return Effect.succeed({
+      ...encoders,
+      encodeImages: (images) =>
+        // What embedDataset leaves of a picture.
+        images.some(({ data }) => data.length === 0) ? Effect.fail(lost()) : encoders.encodeImages(images)
+    })
+  }
   const { embedDim, rowOf } = dataset
   if (embedDim !== encoders.embedDim) {
     const facts = { dataset: dataset.name, expected: encoders.embedDim, found: embedDim }
@@ -103,7 +130,7 @@ export const withCached = <E>(
     ...encoders,
     encodeImages: (images) => {
       const rows = images.flatMap((image) => rowOf(image) ?? [])
-      if (rows.length < images.length) return encoders.encodeImages(images)
+      if (rows.length < images.length) return Effect.fail(lost())
       const data = new Float32Array(images.length * embedDim)
       rows.forEach((row, i) => data.set(row, i * embedDim))
       return Effect.succeed({ rows: images.length, columns: embedDim, data })

@@ -35,7 +35,7 @@ type WidthMismatchFields = {
   readonly dataset: string
   /** The joint width of the model. */
   readonly expected: number
-  /** The width of the cached embeddings. */
+  /** The width of the cached embeddings; 0 where a picture has none. */
   readonly found: number
   readonly message: string
 }

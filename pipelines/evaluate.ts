@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { dual } from "effect/Function"
-import type { CachedEmbeddings, DualEncoder, Evaluation, Evaluator, Trained } from "../lib/api/index.ts"
+import type { DualEncoder, Evaluation, Evaluator, Trained } from "../lib/api/index.ts"
 import type { UnitError } from "../lib/backend/index.ts"
 import { Backend } from "../lib/backend/index.ts"
 import type { Params } from "../lib/tensor/index.ts"
@@ -10,8 +10,8 @@ import { withCached } from "./embedDataset.ts"
 import type { AnyDataset, ErrorOf, FitsEvaluator, FitsWidth, ServicesOf } from "./fits.ts"
 import { fitting } from "./fits.ts"
 
-/** How an evaluation can fail: engine, protocol, data set, and where it holds embeddings, their width. */
-export type EvaluateError<Err, D> = UnitError | Err | ErrorOf<D> | (D extends CachedEmbeddings ? WidthMismatch : never)
+/** How an evaluation can fail: engine, protocol, data set, and embeddings of another width, or lost ones. */
+export type EvaluateError<Err, D> = UnitError | Err | ErrorOf<D> | WidthMismatch
 
 /** `evaluate` with the model last, for `pipe`, or first. */
 export interface Evaluate {

@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import type { AttentionExample, Backend, Trained, UnitError } from "diffclip"
+import type { AttentionExample, Backend, Trained, UnitError, WidthMismatch } from "diffclip"
 import { Pipeline } from "diffclip"
 import type { SampleError, ShardError, ShardServices, WebDataset } from "diffclip/data"
 import { cached, labelled, webdataset } from "diffclip/data"
@@ -36,7 +36,7 @@ export const lookedAtCaptions: ReadonlyArray<string> = ["dog face", "pizza", "ro
 export const shardsOf = (dir: string) => (name: string): string => `${dir}/${name}`
 
 /** How `evaluateAll` can fail. */
-export type EvaluationsError = ShardError | SampleError | ImageError | EvaluationError | UnitError
+export type EvaluationsError = ShardError | SampleError | ImageError | EvaluationError | UnitError | WidthMismatch
 
 /**
  * Everything that the demo asks of a trained model, on the shards that were prepared. Retrieval queries with the first caption,

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import type { Dataset, ImageLabel, ImageText, LabelledDataset } from "../../lib/api/index.ts"
-import { fromArray } from "../../lib/data/index.ts"
+import { Dataset as Data, fromArray } from "../../lib/data/index.ts"
 import { retrieval, zeroShot } from "../../lib/eval/index.ts"
 import { makeDiffClip } from "../../lib/models/index.ts"
 import { Pipeline, type TrainConfigInput, type WidthMismatch } from "../../pipelines/index.ts"
@@ -79,6 +79,40 @@ describe("Pipeline.embedDataset", () => {
     )
     expect(error).toMatchObject({ _tag: "WidthMismatch", dataset: "forty", expected: 12, found: 8 })
     expect(error.message).toContain("expected cached embeddings 12 wide, as this model's are, found 8 for forty")
+  })
+})
+
+describe("what embedDataset gives", () => {
+  it("has no source that would lose the embeddings, and says so where mixing has lost them", async () => {
+    const [errors, keys] = await Effect.runPromise(
+      Effect.gen(function* () {
+        const model = yield* trained
+        const stored = fromArray("stored", samples)
+        const embeddings = yield* Pipeline.embedDataset(model, stored)
+        const mixed = Data.concat(embeddings, stored)
+        // @ts-expect-error take needs a data set that knows its source
+        const take = () => Data.take(embeddings, 3)
+        expect(take).toBeTypeOf("function")
+        const mapped = Data.map(embeddings, (sample) => ({ ...sample, image: { ...sample.image } }))
+        const same = Data.map(embeddings, (sample) => ({ ...sample }))
+        expect(yield* Pipeline.evaluate(model, retrieval, same)).toEqual(
+          yield* Pipeline.evaluate(model, retrieval, stored).pipe(
+            Effect.map((result) => ({ ...result, dataset: "stored" }))
+          )
+        )
+        const failures = [
+          yield* Effect.flip(Pipeline.evaluate(model, retrieval, mixed)),
+          yield* Effect.flip(Pipeline.evaluate(model, retrieval, mapped))
+        ]
+        return [failures, Object.keys(embeddings)]
+      }).pipe(Effect.scoped, Effect.provide(services()))
+    )
+    expect(keys).not.toContain("source")
+    expect(keys).not.toContain("options")
+    for (const error of errors ?? []) {
+      expect(error).toMatchObject({ _tag: "WidthMismatch", expected: 8, found: 0 })
+      expect(error).toHaveProperty("message", expect.stringContaining("before Pipeline.embedDataset, not after"))
+    }
   })
 })
 

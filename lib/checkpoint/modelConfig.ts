@@ -189,8 +189,10 @@ export const checkSameModel = (
   })
 
 /** Whether a model has ordinary attention in both towers; the guards give a run-time model its parameter type back. */
-const isPlain = (model: AnyClip): model is ClipOf<"clip"> => model.settings.kind === "clip"
-const isVisionOnly = (model: AnyClip): model is ClipOf<"diffClipVision"> => model.settings.kind === "diffClipVision"
+export const isPlain = (model: AnyClip): model is ClipOf<"clip"> => model.settings.kind === "clip"
+/** Whether a model has differential attention in its image tower only. */
+export const isVisionOnly = (model: AnyClip): model is ClipOf<"diffClipVision"> =>
+  model.settings.kind === "diffClipVision"
 
 /** Calls a function that works for every parameter tree with a model whose tree is known at run time only. */
 export const withModel = <R>(model: AnyClip, use: <P extends Params>(model: Clip<P>) => R): R =>

@@ -1,14 +1,13 @@
 import { Effect } from "effect"
 import type { AnyClip, CheckpointError, UnsafePickle } from "../../lib/checkpoint/index.ts"
-import { CheckpointStore, modelFromText } from "../../lib/checkpoint/index.ts"
-import type { Clip, ClipOf } from "../../lib/models/index.ts"
+import { CheckpointStore, describeModel, isPlain, isVisionOnly, modelFromText } from "../../lib/checkpoint/index.ts"
+import type { Clip } from "../../lib/models/index.ts"
 import { withImageSize } from "../../lib/models/index.ts"
+import { ShapeError } from "../../lib/tensor/index.ts"
+import { type ConfigInvalid, invalid } from "../errors.ts"
 import type { Preset } from "../presets.ts"
 import type { TwoTowerParams } from "../trainStep.ts"
 import type { FileConfig } from "./configFile.ts"
-
-const isPlain = (model: AnyClip): model is ClipOf<"clip"> => model.settings.kind === "clip"
-const isVisionOnly = (model: AnyClip): model is ClipOf<"diffClipVision"> => model.settings.kind === "diffClipVision"
 
 /** Calls a function that trains any model with one whose parameter tree is known at run time only. */
 export const withTrainable = <R>(model: AnyClip, use: <P extends TwoTowerParams>(model: Clip<P>) => R): R =>
@@ -23,22 +22,44 @@ export interface ModelSources {
   readonly imageSize: number | undefined
 }
 
-const inChosenSize = (model: AnyClip, imageSize: number | undefined): AnyClip => {
-  if (imageSize === undefined) return model
-  return isPlain(model) ?
-    withImageSize(model, imageSize) :
-    isVisionOnly(model) ?
-    withImageSize(model, imageSize) :
-    withImageSize(model, imageSize)
-}
+const inChosenSize = (model: AnyClip, imageSize: number | undefined): Effect.Effect<AnyClip, ConfigInvalid> =>
+  Effect.suspend(() => {
+    if (imageSize === undefined) return Effect.succeed(model)
+    try {
+      return Effect.succeed(
+        isPlain(model) ?
+          withImageSize(model, imageSize) :
+          isVisionOnly(model) ?
+          withImageSize(model, imageSize) :
+          withImageSize(model, imageSize)
+      )
+    } catch (error) {
+      if (!(error instanceof ShapeError)) throw error
+      return Effect.fail(invalid("image-size", error.message))
+    }
+  })
 
-/** The model that a command trains: see `ModelSources`; of the wanted image size where one is. */
+const read = (file: string, description: unknown): Effect.Effect<AnyClip, CheckpointError> =>
+  modelFromText(file, JSON.stringify(description))
+
+/**
+ * The model that a command trains: see `ModelSources`; of the wanted image size where one is. Fails with ConfigInvalid
+ * where that is no size of the model's, and where a preset is named beside a file that describes another model.
+ */
 export const modelToTrain = (
   { file, preset, isPresetNamed, checkpoint, imageSize }: ModelSources
-): Effect.Effect<AnyClip, CheckpointError | UnsafePickle, CheckpointStore> =>
+): Effect.Effect<AnyClip, CheckpointError | UnsafePickle | ConfigInvalid, CheckpointStore> =>
   Effect.gen(function* () {
-    if (file["model"] !== undefined) return yield* modelFromText("config.json, model", JSON.stringify(file["model"]))
-    if (checkpoint === null || isPresetNamed) return inChosenSize(preset.model, imageSize)
+    if (file["model"] !== undefined) {
+      const described = yield* inChosenSize(yield* read("config.json, model", file["model"]), imageSize)
+      if (!isPresetNamed) return described
+      // Read as the file's is, for the same order of fields, and in the same size, as a run of preset and size has it.
+      const named = yield* inChosenSize(yield* read("preset", describeModel(preset.model)), imageSize)
+      if (JSON.stringify(describeModel(described)) === JSON.stringify(describeModel(named))) return described
+      const found = `the preset of ${named.name} beside a file with another model, ${described.name}`
+      return yield* invalid("preset", `expected one of them to say the model, found ${found}: leave out one`)
+    }
+    if (checkpoint === null || isPresetNamed) return yield* inChosenSize(preset.model, imageSize)
     const store = yield* CheckpointStore
-    return inChosenSize((yield* store.load(checkpoint)).model, imageSize)
+    return yield* inChosenSize((yield* store.load(checkpoint)).model, imageSize)
   })

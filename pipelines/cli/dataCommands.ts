@@ -152,7 +152,7 @@ const statsCommand: DiffclipCommand<"stats"> = Command.make(
 const packCommand: DiffclipCommand<"pack"> = Command.make("pack", {
   location,
   kind,
-  out: Flag.String("out").pipe(Flag.withDescription("the folder to make; it must be new or empty")),
+  out: Flag.String("out").pipe(Flag.withDescription("the folder to make; it must be new or empty (required)")),
   perShard: Flag.Int("per-shard").pipe(Flag.withDescription("samples in a shard"), Flag.withDefault(1000)),
   skipBad: Flag.Int("skip-bad").pipe(
     Flag.withDescription("leave out up to this many bad samples (default: fail at the first)"),

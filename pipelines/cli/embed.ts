@@ -81,7 +81,7 @@ export const embedCommand: DiffclipCommand<"embed"> = Command.make("embed", {
     Flag.withDescription("a safetensors file with rows of ids: I32 tokens [n, L]"),
     Flag.optional
   ),
-  out: Flag.String("out").pipe(Flag.withDescription("the safetensors file to write")),
+  out: Flag.String("out").pipe(Flag.withDescription("the safetensors file to write (required)")),
   model: modelFlag,
   backend
 }, (flags) => {

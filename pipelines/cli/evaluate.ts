@@ -32,11 +32,11 @@ export const evaluateCommand: DiffclipCommand<"evaluate"> = Command.make("evalua
     Argument.withDescription("a .safetensors or .pt file, a step-N folder or a run directory")
   ),
   protocol: Flag.Literals("protocol", ["zero-shot", "retrieval"]).pipe(
-    Flag.withDescription("zero-shot reads labels, retrieval captions")
+    Flag.withDescription("zero-shot reads labels, retrieval captions (required)")
   ),
   data: Flag.String("data").pipe(
     Flag.withDescription(
-      `for retrieval ${dataForms}; for zero-shot shards with .cls members, or a folder of class folders`
+      `for retrieval ${dataForms}; for zero-shot shards with .cls members, or a folder of class folders (required)`
     )
   ),
   model: modelFlag,

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { dual } from "effect/Function"
 import type { DualEncoder, EmbeddingMatrix, RgbImage, Trained } from "../lib/api/index.ts"
-import type { Backend, UnitError } from "../lib/backend/index.ts"
+import { Backend, type UnitError } from "../lib/backend/index.ts"
 import {
   classEmbeddings,
   type ClassScore,
@@ -11,7 +11,7 @@ import {
   firstNotFiniteRow
 } from "../lib/eval/index.ts"
 import type { Params } from "../lib/tensor/index.ts"
-import { embed } from "./embed.ts"
+import { makeEncoders, scaleOf } from "./encoders.ts"
 import { type ConfigInvalid, invalid } from "./errors.ts"
 
 /** Pictures, the classes to choose from, and the sentences that the class names are put into. */
@@ -49,6 +49,65 @@ export interface Classify {
   ): Effect.Effect<Labels, ClassifyError, Backend>
 }
 
+/** Classes as a model sees them, and the scale of its scores: what stays the same for all pictures. */
+export interface Classes {
+  readonly classNames: ReadonlyArray<string>
+  /** [K, E], a normalised row a class. */
+  readonly embeddings: EmbeddingMatrix
+  readonly scale: number
+}
+
+const checkFinite = (
+  what: "picture" | "sentence",
+  matrix: EmbeddingMatrix,
+  dataset: string
+): Effect.Effect<void, EvaluationError> => {
+  const row = firstNotFiniteRow(matrix)
+  return row === undefined ? Effect.void : Effect.fail(
+    new EvaluationError({
+      reason: "notFinite",
+      protocol: "classify",
+      dataset,
+      message: `classify: expected finite embeddings, but that of ${what} ${row} is not; check the weights`
+    })
+  )
+}
+
+/** Embeds the sentences of classes, once for any number of pictures. Fails as `classify` does. */
+export const classesOf = <P extends Params, E extends number>(
+  trained: Trained<DualEncoder<P, E>>,
+  { classNames, templates = [defaultTemplate] }: Omit<ClassifyInput, "images">
+): Effect.Effect<Classes, ClassifyError, Backend> =>
+  Effect.gen(function* () {
+    const without = templates.find((template) => !template.includes("{}"))
+    if (classNames.length === 0) return yield* invalid("classNames", "expected at least one class, found none")
+    if (templates.length === 0) return yield* invalid("templates", "expected at least one template, found none")
+    if (without !== undefined) {
+      return yield* invalid("templates", `expected {} for the class name, found ${JSON.stringify(without)}`)
+    }
+    const texts = classNames.flatMap((name) => templates.map((template) => fillTemplate(template, name)))
+    const { model, params } = trained
+    const backend = yield* Backend
+    const textEmbed = yield* makeEncoders(model, params, backend).encodeTexts(texts)
+    yield* checkFinite("sentence", textEmbed, `${classNames.length} classes`)
+    const embeddings = classEmbeddings(
+      classNames.map((_, k) => rowsOf(textEmbed, k * templates.length, templates.length))
+    )
+    return { classNames, embeddings, scale: yield* scaleOf(model, params, backend) }
+  })
+
+/** The labels of pictures among classes that were embedded before. Fails with EvaluationError (`notFinite`). */
+export const labelsOf = <P extends Params, E extends number>(
+  { model, params }: Trained<DualEncoder<P, E>>,
+  { classNames, embeddings, scale }: Classes,
+  images: ReadonlyArray<RgbImage>
+): Effect.Effect<Labels, EvaluationError | UnitError, Backend> =>
+  Effect.gen(function* () {
+    const imageEmbed = yield* makeEncoders(model, params, yield* Backend).encodeImages(images)
+    yield* checkFinite("picture", imageEmbed, `${images.length} pictures`)
+    return classScores(imageEmbed, embeddings, classNames, scale)
+  })
+
 /**
  * Zero-shot labels for pictures: every class with its probability, best first, a list for each picture. Probabilities
  * are over the classes that were offered. Fails with ConfigInvalid (no class, a template without `{}`) and with
@@ -74,32 +133,10 @@ export const classify: Classify = dual(
   2,
   <P extends Params, E extends number>(
     trained: Trained<DualEncoder<P, E>>,
-    { images, classNames, templates = [defaultTemplate] }: ClassifyInput
+    { images, classNames, templates }: ClassifyInput
   ): Effect.Effect<Labels, ClassifyError, Backend> =>
     Effect.gen(function* () {
-      const without = templates.find((template) => !template.includes("{}"))
-      if (classNames.length === 0) return yield* invalid("classNames", "expected at least one class, found none")
-      if (templates.length === 0) return yield* invalid("templates", "expected at least one template, found none")
-      if (without !== undefined) {
-        return yield* invalid("templates", `expected {} for the class name, found ${JSON.stringify(without)}`)
-      }
-      const texts = classNames.flatMap((name) => templates.map((template) => fillTemplate(template, name)))
-      const { imageEmbed, textEmbed, scale } = yield* embed(trained, { images, texts })
-      if (imageEmbed === undefined || textEmbed === undefined) return []
-      for (const [what, matrix] of [["picture", imageEmbed], ["sentence", textEmbed]] as const) {
-        const row = firstNotFiniteRow(matrix)
-        if (row !== undefined) {
-          return yield* new EvaluationError({
-            reason: "notFinite",
-            protocol: "classify",
-            dataset: `${images.length} pictures`,
-            message: `classify: expected finite embeddings, but that of ${what} ${row} is not; check the weights`
-          })
-        }
-      }
-      const classes = classEmbeddings(
-        classNames.map((_, k) => rowsOf(textEmbed, k * templates.length, templates.length))
-      )
-      return classScores(imageEmbed, classes, classNames, scale)
+      const classes = yield* classesOf(trained, { classNames, ...(templates === undefined ? {} : { templates }) })
+      return yield* labelsOf(trained, classes, images)
     })
 )

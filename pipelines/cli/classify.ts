@@ -1,7 +1,7 @@
 import { Console, Effect, FileSystem, Option, Path } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { formatPercent, plainText } from "../../lib/track/index.ts"
-import { classify, defaultTemplate } from "../classify.ts"
+import { classesOf, defaultTemplate, labelsOf } from "../classify.ts"
 import { live } from "../node.ts"
 import type { DiffclipCommand } from "./command.ts"
 import { backend, json } from "./flags.ts"
@@ -39,10 +39,11 @@ export const classifyCommand: DiffclipCommand<"classify"> = Command.make("classi
       const files = yield* pictureFiles(flags.images)
       const classNames = yield* classNamesOf(flags.classes)
       const templates = flags.template.length === 0 ? {} : { templates: flags.template }
+      const classes = yield* classesOf(trained, { classNames, ...templates })
       for (let begin = 0; begin < files.length; begin += CHUNK) {
         const part = files.slice(begin, begin + CHUNK)
         const images = yield* Effect.forEach(part, readPicture, { concurrency: 4 })
-        const scores = yield* classify(trained, { images, classNames, ...templates })
+        const scores = yield* labelsOf(trained, classes, images)
         for (const [i, file] of part.entries()) {
           const best = scores[i]?.slice(0, flags.top) ?? []
           yield* Console.log(

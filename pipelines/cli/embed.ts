@@ -4,7 +4,6 @@ import { Argument, Command, Flag } from "effect/cli"
 import type { EmbeddingMatrix, Encoders, TextInput } from "../../lib/api/index.ts"
 import { Backend } from "../../lib/backend/index.ts"
 import { bytesOf, encodeSafetensors, float32Tensor, readSafetensors, toIntegers } from "../../lib/checkpoint/index.ts"
-import { ImageDecoder } from "../../lib/image/index.ts"
 import { makeEncoders, scaleOf } from "../encoders.ts"
 import { invalid } from "../errors.ts"
 import { live } from "../node.ts"
@@ -14,36 +13,20 @@ import { InputError, OutputError } from "./errors.ts"
 import { backend } from "./flags.ts"
 import { ioMessage, unreadable } from "./io.ts"
 import { loadNamed, modelFlag } from "./model.ts"
+import { pictureFiles, readPicture } from "./pictures.ts"
 
-const PICTURE = /\.(jpe?g|png|webp|gif)$/i
 /** Pictures that are decoded and held at once. */
 const CHUNK = 64
 
-const pictureFiles = (dir: string) =>
+const embedPictures = <E>(encoders: Encoders<E>, files: ReadonlyArray<string>) =>
   Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    const names = (yield* fs.readDirectory(dir).pipe(Effect.mapError(unreadable(dir)))).filter((n) => PICTURE.test(n))
-    if (names.length > 0) return names.toSorted((a, b) => (a < b ? -1 : 1))
-    return yield* new InputError({ file: dir, message: `${dir}: expected pictures (jpg, png, webp, gif), found none` })
-  })
-
-const embedPictures = <E>(encoders: Encoders<E>, dir: string, names: ReadonlyArray<string>) =>
-  Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    const path = yield* Path.Path
-    const decoder = yield* ImageDecoder
-    const data = new Float32Array(names.length * encoders.embedDim)
-    for (let begin = 0; begin < names.length; begin += CHUNK) {
-      const images = yield* Effect.forEach(names.slice(begin, begin + CHUNK), (name) => {
-        const file = path.join(dir, name)
-        return Effect.flatMap(Effect.mapError(fs.readFile(file), unreadable(file)), (bytes) =>
-          Effect.mapError(decoder.decode(bytes), ({ message }) =>
-            new InputError({ file, message: `${file}: ${message}` })))
-      }, { concurrency: 4 })
+    const data = new Float32Array(files.length * encoders.embedDim)
+    for (let begin = 0; begin < files.length; begin += CHUNK) {
+      const images = yield* Effect.forEach(files.slice(begin, begin + CHUNK), readPicture, { concurrency: 4 })
       const { data: rows } = yield* encoders.encodeImages(images)
       data.set(rows, begin * encoders.embedDim)
     }
-    return { rows: names.length, columns: encoders.embedDim, data }
+    return { rows: files.length, columns: encoders.embedDim, data }
   })
 
 const readTokens = (file: string, { contextLength, vocabSize }: TextInput) =>
@@ -72,7 +55,7 @@ export const embedCommand: DiffclipCommand<"embed"> = Command.make("embed", {
   checkpoint: Argument.String("CHECKPOINT").pipe(
     Argument.withDescription("a .safetensors or .pt file, a step-N folder or a run directory")
   ),
-  images: Flag.String("images").pipe(Flag.withDescription("a directory of pictures"), Flag.optional),
+  images: Flag.String("images").pipe(Flag.withDescription("a picture, or a directory of pictures"), Flag.optional),
   texts: Flag.String("texts").pipe(
     Flag.withDescription("a file with a caption a line; an empty line is an empty caption"),
     Flag.optional
@@ -94,13 +77,14 @@ export const embedCommand: DiffclipCommand<"embed"> = Command.make("embed", {
   }
   return loadNamed(flags.checkpoint, Option.getOrUndefined(flags.model), (trained) =>
     Effect.gen(function* () {
-      const fs = yield* FileSystem.FileSystem
+      const [fs, path] = [yield* FileSystem.FileSystem, yield* Path.Path]
       const service = yield* Backend
       const { model, params } = trained
       const encoders = makeEncoders(model, params, service)
-      const names = images === undefined ? [] : yield* pictureFiles(images)
+      const pictures = images === undefined ? [] : yield* pictureFiles(images)
+      const names = pictures.map((file) => path.basename(file))
       const found = [
-        ...(images === undefined ? [] : [tensorOf("image_embed", yield* embedPictures(encoders, images, names))])
+        ...(images === undefined ? [] : [tensorOf("image_embed", yield* embedPictures(encoders, pictures))])
       ]
       const lines = texts === undefined ?
         [] :

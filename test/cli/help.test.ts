@@ -1,6 +1,7 @@
 import { NodeServices } from "@effect/platform-node"
 import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
+import { stripVTControlCharacters } from "node:util"
 import { describe, expect, it } from "vitest"
 import { attentionCommand } from "../../pipelines/cli/attention.ts"
 import { classifyCommand } from "../../pipelines/cli/classify.ts"
@@ -43,7 +44,7 @@ const helpOf = async (command: string): Promise<string> => {
     Effect.provideService(Console.Console, { ...globalThis.console, log: keep, error: keep }),
     Effect.runPromise
   )
-  return printed.replaceAll(/\u001b\[[\d;]*m/g, "")
+  return stripVTControlCharacters(printed)
 }
 
 describe("--help", () => {

@@ -6,7 +6,7 @@ export type { Classify, ClassifyError, ClassifyInput, Labels } from "./classify.
 export type { Length, LossConfig, Plan, TrainConfigInput, TuneRule, Warmup } from "./config.ts"
 export { decodeTrainConfig, paperRecipe, planOf, TrainConfig } from "./config.ts"
 export type { Embed, EmbedInput, EmbedResult } from "./embed.ts"
-export type { EmbedDataset, PictureDataset } from "./embedDataset.ts"
+export type { EmbedDataset, Embedded, PictureDataset } from "./embedDataset.ts"
 export { makeEncoders } from "./encoders.ts"
 export { ConfigInvalid, DataChanged, NonFiniteLoss, WidthMismatch } from "./errors.ts"
 export type { Evaluate, EvaluateError } from "./evaluate.ts"

@@ -1,34 +1,15 @@
-import type { PlatformError } from "effect"
-import { Console, Effect, FileSystem, Option } from "effect"
+import { Console, Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
 import type { LoadedCheckpoint, SafetensorsImage } from "../../lib/checkpoint/index.ts"
 import { CheckpointStore, checkpointStore, encodeModel, encodeTorchModel } from "../../lib/checkpoint/index.ts"
 import { plainText } from "../../lib/track/index.ts"
 import { type ConfigInvalid, invalid } from "../errors.ts"
 import { version } from "../version.ts"
+import { writeBeside } from "../writeBeside.ts"
 import type { DiffclipCommand } from "./command.ts"
 import { OutputError } from "./errors.ts"
 import { ioMessage } from "./io.ts"
 import { checkpointArgument, modelFlag, modelOf } from "./model.ts"
-
-/** Writes a file piece by piece beside its place, syncs it and renames it. */
-const writeImage = (
-  file: string,
-  { chunks }: SafetensorsImage
-): Effect.Effect<void, PlatformError.PlatformError, FileSystem.FileSystem> =>
-  Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    const beside = `${file}.part`
-    const write = Effect.scoped(Effect.gen(function* () {
-      const opened = yield* fs.open(beside, { flag: "w" })
-      for (const chunk of chunks()) yield* opened.writeAll(chunk)
-      yield* opened.sync
-    }))
-    yield* write.pipe(
-      Effect.andThen(fs.rename(beside, file)),
-      Effect.tapError(() => Effect.option(fs.remove(beside)))
-    )
-  })
 
 type Names = "plain" | "module"
 
@@ -70,7 +51,7 @@ export const exportCommand: DiffclipCommand<"export"> = Command.make("export", {
     const loaded = yield* store.load(flags.checkpoint, options)
     if (loaded.inference !== undefined) yield* Console.error(plainText(loaded.inference))
     const image = yield* imageOf(loaded, flags.out, flags.names)
-    yield* writeImage(flags.out, image).pipe(
+    yield* writeBeside(flags.out, image.chunks()).pipe(
       Effect.mapError((error) => new OutputError({ message: `cannot write ${ioMessage(flags.out, error)}` }))
     )
     yield* Console.log(`${flags.out}: ${loaded.model.name}, ${loaded.arrays.size} tensors, ${image.numBytes} bytes`)

@@ -1,5 +1,5 @@
 // Which of these words fits each picture? Arguments: a trained model (default: the one that `npm run demo` leaves) and
-// picture files (default: three emoji). Your own words: change classNames.
+// picture files (default: three emoji), put on white as the demo's were. Your own words: change classNames.
 import { NodeRuntime } from "@effect/platform-node"
 import { loadAny, Pipeline } from "diffclip"
 import { decodeOnWhite, live } from "diffclip/node"

@@ -81,6 +81,10 @@ export const classesOf = <P extends Params, E extends number>(
   Effect.gen(function* () {
     const without = templates.find((template) => !template.includes("{}"))
     if (classNames.length === 0) return yield* invalid("classNames", "expected at least one class, found none")
+    const twice = classNames.find((name, i) => classNames.indexOf(name) !== i)
+    if (twice !== undefined) {
+      return yield* invalid("classNames", `expected different classes, found ${JSON.stringify(twice)} more than once`)
+    }
     if (templates.length === 0) return yield* invalid("templates", "expected at least one template, found none")
     if (without !== undefined) {
       return yield* invalid("templates", `expected {} for the class name, found ${JSON.stringify(without)}`)
@@ -126,7 +130,7 @@ export const labelsOf = <P extends Params, E extends number>(
  *   const [scores] = yield* Pipeline.classify(trained, { images, classNames: ["heart", "cat", "car"] })
  *   yield* Console.log(scores?.[0]) // { className: "heart", probability: 0.97, cosine: 0.31 }
  * })
- * Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(live())))
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(live())))
  * ```
  */
 export const classify: Classify = dual(

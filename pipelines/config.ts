@@ -66,7 +66,7 @@ export interface TrainConfig {
    *   init: { checkpoint: "runs/first" },
    *   tune: [...lockedImage, { paths: "text.tokenEmbed", lrScale: 0.1 }]
    * })
-   * Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(live({ dir: "runs/locked" }))))
+   * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(live({ dir: "runs/locked" }))))
    * ```
    */
   readonly tune: ReadonlyArray<TuneRule>

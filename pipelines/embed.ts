@@ -46,7 +46,7 @@ export interface Embed {
  *   Effect.scoped,
  *   Effect.provide(live())
  * )
- * Effect.runPromise(program)
+ * await Effect.runPromise(program)
  * ```
  */
 export const embed: Embed = dual(

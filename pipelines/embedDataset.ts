@@ -48,7 +48,7 @@ const WINDOW = 256
  *   const cached = yield* Pipeline.embedDataset(before, webdataset("shards/test"))
  *   return [yield* Pipeline.evaluate(before, retrieval, cached), yield* Pipeline.evaluate(after, retrieval, cached)]
  * })
- * Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(live())))
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(live())))
  * ```
  */
 export const embedDataset: EmbedDataset = dual(

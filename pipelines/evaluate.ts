@@ -45,7 +45,7 @@ export interface Evaluate {
  *   Effect.scoped,
  *   Effect.provide(live())
  * )
- * Effect.runPromise(program)
+ * await Effect.runPromise(program)
  * ```
  */
 export const evaluate: Evaluate = dual(

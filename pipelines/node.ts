@@ -81,7 +81,7 @@ export const terminalProgress = (format: "text" | "json" | "silent"): Layer.Laye
  * import { live } from "diffclip/node"
  *
  * const services = live({ dir: "runs/first", progress: "json" })
- * Effect.runPromise(Pipeline.train(diffClip, cc3m).pipe(Effect.scoped, Effect.provide(services)))
+ * await Effect.runPromise(Pipeline.train(diffClip, cc3m).pipe(Effect.scoped, Effect.provide(services)))
  * ```
  */
 export const live = (

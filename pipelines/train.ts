@@ -88,7 +88,7 @@ export const lossOf = (config: LossConfig): Loss =>
  *   Effect.scoped,
  *   Effect.provide(live({ dir: "runs/first" }))
  * )
- * Effect.runPromise(program)
+ * await Effect.runPromise(program)
  * ```
  */
 export const train = <

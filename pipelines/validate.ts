@@ -27,7 +27,7 @@ import type { AnyRecord } from "./record.ts"
  *     patience: 5
  *   }
  * })
- * Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(live({ dir: "runs/first" }))))
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(live({ dir: "runs/first" }))))
  * ```
  */
 export interface Validate<S, Result extends Evaluation, Err, D> {

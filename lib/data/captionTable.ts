@@ -178,7 +178,7 @@ export const openTable = (
  * import { Console, Effect } from "effect"
  *
  * const pairs = captionTable("photos/captions.csv", { columns: { image: "file", captions: ["short", "long"] } })
- * Effect.runPromise(pairs.pipe(Effect.flatMap(({ numSamples }) => Console.log(numSamples)), Effect.provide(files)))
+ * await Effect.runPromise(pairs.pipe(Effect.flatMap(({ numSamples }) => Console.log(numSamples)), Effect.provide(files)))
  * ```
  */
 export const captionTable = (

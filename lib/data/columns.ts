@@ -102,6 +102,6 @@ export const columnsMissing = (row: ReadonlyArray<string>, { image, captions }: 
     `one of ${captionNames.join(", ")}` :
     asked.map((c) => JSON.stringify(c)).join(", ")
   const found = row.length === 0 ? "none" : row.slice(0, 12).map(shown).join(", ")
-  return `expected a column for pictures (${wanted}) and one for captions (${texts}), got ${found}: name them with ` +
-    "columns: { image, captions }, by name or by place from 0"
+  return `expected a column for pictures (${wanted}) and one for captions (${texts}), got ${found}: rename the cells ` +
+    "of the first row, or in a program say columns: { image, captions }, by name or by place from 0"
 }

@@ -142,7 +142,7 @@ const nothing = (folder: string, numPictures: number, classes: ReadonlyArray<str
  *   Effect.scoped,
  *   Effect.provide(live({ dir: "runs/photos" }))
  * )
- * Effect.runPromise(program)
+ * await Effect.runPromise(program)
  * ```
  */
 export const imageFolder = (

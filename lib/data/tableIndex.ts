@@ -64,10 +64,11 @@ const cutterOf = ({ format, maxRowBytes }: TableLayout, from: "beginning" | "mid
     recordCutter(format.dialect.ends, format.dialect.separator.charCodeAt(0), maxRowBytes, from)
 
 const problemError = (file: string, { problem, line }: RecordProblem, maxRowBytes: number): TableError => {
-  const detail = problem === "quoting" ?
-    'a field in quotes begins there and is not closed: close it, or read the table with quotes: "literal"' :
-    `a row of more than ${maxRowBytes} bytes: is it a table of text?`
-  const message = `expected rows of at most ${maxRowBytes} bytes in ${shown(file)}, got at line ${line} ${detail}`
+  const at = `line ${line} of ${shown(file)}`
+  const message = problem === "quoting" ?
+    `${at}: expected a closing quote for the field that begins there, found none: close it, or in a program read the ` +
+    'table with quotes: "literal"' :
+    `${at}: expected rows of at most ${maxRowBytes} bytes, found a longer one: is it a table of text?`
   return new TableError({ file, reason: problem, line, message })
 }
 

@@ -28,7 +28,7 @@ export const classifyCommand: DiffclipCommand<"classify"> = Command.make("classi
     ),
     Flag.atLeast(0)
   ),
-  top: Flag.Int("top").pipe(Flag.withDescription("classes to show for each picture"), Flag.withDefault(3)),
+  top: Flag.Int("top").pipe(Flag.withDescription("classes to show for each picture (default 3)"), Flag.withDefault(3)),
   model: modelFlag,
   backend,
   json

@@ -6,6 +6,7 @@ import { packDataset, shown } from "../../lib/data/index.ts"
 import { encodePng } from "../../lib/image/sharp.ts"
 import { clipTokenizer } from "../../lib/text/index.ts"
 import { invalid } from "../errors.ts"
+import { presets } from "../presets.ts"
 import type { DiffclipCommand } from "./command.ts"
 import { dataForms, openLabels, openPairs } from "./data.ts"
 import type { OpenDataError, Opened, OpenOptions, PairsError } from "./data.ts"
@@ -56,6 +57,9 @@ const ledger = (numMessages: number) => {
     } as const
   }
 }
+
+/** The context of the preset that `train` takes where none is named. */
+const tinyContext = presets.tiny.model.transform.text.contextLength
 
 const checkCommand: DiffclipCommand<"check"> = Command.make("check", {
   location,
@@ -108,7 +112,7 @@ const statsCommand: DiffclipCommand<"stats"> = Command.make(
       const [width, height, captions, tokens] = [makeTally(), makeTally(), makeTally(), makeTally()]
       const [pictures, texts] = [makeRepeats(), makeRepeats()]
       const encoder = new TextEncoder()
-      let [pairs, tooLong] = [0, 0]
+      let [pairs, tooLong, tooLongForTiny] = [0, 0, 0]
       yield* readAll(dataset, (sample) => {
         pairs++
         width.add(sample.image.width)
@@ -120,6 +124,7 @@ const statsCommand: DiffclipCommand<"stats"> = Command.make(
           const length = tokenizer.encode(caption).length + 2 // start and end of text
           tokens.add(length)
           if (length > tokenizer.contextLength) tooLong++
+          if (length > tinyContext) tooLongForTiny++
           texts.add(encoder.encode(caption))
         }
       })
@@ -142,7 +147,8 @@ const statsCommand: DiffclipCommand<"stats"> = Command.make(
         row("height", found.height),
         row("captions a picture", found.captionsPerPicture),
         row("tokens a caption", found.tokensPerCaption),
-        `${tooLong} captions are longer than 77 tokens and will be cut`,
+        `${tooLong} captions are longer than the 77 tokens of CLIP's context and will be cut; ${tooLongForTiny} are longer than ` +
+        `the ${tinyContext} of the preset tiny`,
         `${found.duplicatePictures} pictures and ${found.duplicateCaptions} captions came before`
       ]
       yield* Console.log(flags.json ? JSON.stringify(found) : lines.join("\n"))

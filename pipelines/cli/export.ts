@@ -11,6 +11,12 @@ import { OutputError } from "./errors.ts"
 import { ioMessage } from "./io.ts"
 import { checkpointArgument, modelFlag, modelOf } from "./model.ts"
 
+/** Which step of a run it is; a run directory gives its best where it was validated, else its newest. */
+const atStep = ({ state }: LoadedCheckpoint): string => {
+  if (state === null) return ""
+  return ` after step ${state.step}${state.best?.step === state.step ? ", the best" : ""}`
+}
+
 type Names = "plain" | "module"
 
 /** The file that the ending of its name asks for. */
@@ -54,7 +60,9 @@ export const exportCommand: DiffclipCommand<"export"> = Command.make("export", {
     yield* writeBeside(flags.out, image.chunks()).pipe(
       Effect.mapError((error) => new OutputError({ message: `cannot write ${ioMessage(flags.out, error)}` }))
     )
-    yield* Console.log(`${flags.out}: ${loaded.model.name}, ${loaded.arrays.size} tensors, ${image.numBytes} bytes`)
+    yield* Console.log(
+      `${flags.out}: ${loaded.model.name}${atStep(loaded)}, ${loaded.arrays.size} tensors, ${image.numBytes} bytes`
+    )
   }).pipe(Effect.provide(checkpointStore))).pipe(
     Command.withDescription("write a model under the official names, for PyTorch or as safetensors")
   )

@@ -37,6 +37,12 @@ const diffclip = Command.make("diffclip").pipe(
   ])
 )
 
+// A reader that has seen enough (`| head`) ends the command; a full disk behind stdout is disk trouble.
+process.stdout.on("error", (error: Error & { readonly code?: string }) => {
+  if (error.code !== "EPIPE") process.stderr.write(`diffclip: cannot write the output: ${error.message}\n`)
+  process.exit(error.code === "EPIPE" ? 0 : 4)
+})
+
 let signal: StopSignal
 process.once("SIGINT", () => signal ??= "SIGINT")
 process.once("SIGTERM", () => signal ??= "SIGTERM")

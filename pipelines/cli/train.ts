@@ -130,6 +130,9 @@ export const trainCommand: DiffclipCommand<"train"> = Command.make("train", {
     const config = yield* decodeTrainConfig(training)
     const dir = out ?? (yield* textOf(file, "out")) ?? `runs/${name}`
     const named = Option.getOrUndefined(flags.data) ?? (yield* datasetOf(file))
+    if (flags.resume && named === undefined && preset.dataset === undefined) {
+      return yield* invalid("resume", `expected a run in ${dir}, found none: check the path, or begin one with --data`)
+    }
     const { dataset: data, recognised } = yield* dataOf(named, preset)
     if (!flags.json) yield* Console.error(`data: ${shown(data.name)}, ${recognised}`)
     const model = yield* modelToTrain({

@@ -18,7 +18,7 @@ export const linearScale = (values: ReadonlyArray<number>, count: number): Scale
   const step = power * ([1, 2, 5].find((factor) => factor * power >= rough * 0.999) ?? 10)
   const [first, last] = [Math.floor(low / step + 1e-9), Math.ceil(high / step - 1e-9)]
   return {
-    place: (value) => isUsable(value) ? (value / step - first) / (last - first) : NaN,
+    place: (value) => hasPlace(value) ? (value / step - first) / (last - first) : NaN,
     ticks: Array.from({ length: last - first + 1 }, (_, i) => tick((first + i) * step))
   }
 }
@@ -26,7 +26,7 @@ export const linearScale = (values: ReadonlyArray<number>, count: number): Scale
 /** A scale over the values as they are, with ticks at round numbers inside: for the steps of a run. */
 export const tightScale = (values: ReadonlyArray<number>, count: number): Scale => {
   const [low, high] = extent(values)
-  const place = (value: number): number => isUsable(value) ? (value - low) / (high - low) : NaN
+  const place = (value: number): number => hasPlace(value) ? (value - low) / (high - low) : NaN
   const { ticks } = linearScale([low, high], count)
   return { place, ticks: ticks.filter(({ value }) => value >= low && value <= high) }
 }
@@ -36,7 +36,7 @@ export const logScale = (low: number, high: number): Scale => {
   const [from, to] = [Math.log10(low), Math.log10(high)]
   const first = Math.ceil(from - 1e-9)
   return {
-    place: (value) => value > 0 && isUsable(value) ? (Math.log10(value) - from) / (to - from) : NaN,
+    place: (value) => value > 0 && hasPlace(value) ? (Math.log10(value) - from) / (to - from) : NaN,
     ticks: Array.from({ length: Math.max(0, Math.floor(to + 1e-9) - first + 1) }, (_, i) => tick(10 ** (first + i)))
   }
 }
@@ -73,6 +73,8 @@ const tick = (value: number): { readonly value: number; readonly text: string } 
 /** Beyond this a value counts as not finite, so that differences and ratios stay inside float64. */
 const largest = 1e150
 const isUsable = (value: number): boolean => Math.abs(value) < largest
+/** Round numbers at the ends of a scale may lie a little beyond the values that it covers. */
+const hasPlace = (value: number): boolean => Math.abs(value) < 100 * largest
 
 /** Least and greatest finite value; widened where they are all but equal, 0 to 1 where there is none. */
 const extent = (values: ReadonlyArray<number>): readonly [low: number, high: number] => {

@@ -42,6 +42,10 @@ describe("charts are well-formed and hold no NaN in a coordinate, whatever they 
     expect(markup).toContain("<title>")
     expect(markup).toContain('viewBox="0 0 ')
   }
+  it("a tick that rounds up to 1e150", () => {
+    const points = [[0, -8.000000002000002e149]] as const
+    isSound(renderHtml(lineChart({ title: "", series: [{ label: "", points }], xLabel: "step" })))
+  })
   it("line charts", () => {
     const series = fc.record({ label: anyText, points: fc.array(fc.tuple(fc.nat(), anyNumber)) })
     fc.assert(

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { beforeAll, describe, expect, it } from "vitest"
 import { temporary } from "../pipelines/tiny.ts"
-import { diffclip, type Ended, writePairs } from "./command.ts"
+import { diffclip, type Ended, writePairs } from "../cli/command.ts"
 
 const root = temporary()
 const [shards, first] = [join(root, "shards"), join(root, "first")]

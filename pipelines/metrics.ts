@@ -1,5 +1,5 @@
 import { Effect, Metric } from "effect"
-import type { LogEntry, ValidationEntry } from "../lib/track/index.ts"
+import { type LogEntry, numberKeys, type ValidationEntry } from "../lib/track/index.ts"
 
 const gauge = (name: string, description: string): Metric.Gauge<number> =>
   Metric.gauge(`diffclip_${name}`, { description })
@@ -51,7 +51,7 @@ export const trainingMetrics: {
 /** Records a step of `pairs` pairs. */
 export const recordStep = (entry: LogEntry, pairs: number): Effect.Effect<void> =>
   Effect.gen(function* () {
-    for (const key of gauges) yield* Metric.update(trainingMetrics[key], entry[key])
+    for (const key of numberKeys) yield* Metric.update(trainingMetrics[key], entry[key])
     for (const [layer, value] of Object.entries(entry.lambda)) {
       yield* Metric.update(Metric.withAttributes(trainingMetrics.lambda, { layer }), value)
     }
@@ -70,15 +70,3 @@ export const recordValidation = ({ validation }: ValidationEntry): Effect.Effect
 
 /** Records samples that were skipped. */
 export const recordSkipped = (count: number): Effect.Effect<void> => Metric.update(trainingMetrics.skipped, count)
-
-const gauges = [
-  "step",
-  "loss",
-  "accuracy",
-  "lr",
-  "logitScale",
-  "gradNorm",
-  "pairsPerSecond",
-  "dataWaitMs",
-  "peakBytes"
-] as const

@@ -1,3 +1,4 @@
+import { PICTURE } from "./pictureFile.ts"
 import { shown } from "./shown.ts"
 
 /** A column by its name, or by its place from 0. */
@@ -32,7 +33,6 @@ export const imageNames: ReadonlyArray<string> = [
 export const captionNames: ReadonlyArray<string> = ["caption", "captions", "title", "text"]
 
 const NUMBERED = /^caption_?\d+$/
-const PICTURE = /\.(jpe?g|png|webp|gif)$/i
 
 const same = (name: string): string => name.trim().toLowerCase()
 

@@ -24,7 +24,7 @@ export {
   seriesDash
 } from "./lineChart.ts"
 export { cutAfter, type Log, openLog, readLog, readValidation, validationFileOf } from "./log.ts"
-export { type LogEntry, logLine, parseLogLine } from "./logEntry.ts"
+export { type LogEntry, logLine, numberKeys, parseLogLine } from "./logEntry.ts"
 export { isRunPage } from "./page.ts"
 export { plainText, shorten } from "./plainText.ts"
 export { Progress, progressLayer, type ProgressOptions, type ProgressShape, silentProgress } from "./progress.ts"

@@ -49,7 +49,8 @@ export const parseLogLine = (line: string): LogEntry | undefined => {
   }
 }
 
-const numberKeys = [
+/** The entries of a log line that are one number each. */
+export const numberKeys = [
   "step",
   "loss",
   "accuracy",
@@ -59,4 +60,4 @@ const numberKeys = [
   "pairsPerSecond",
   "dataWaitMs",
   "peakBytes"
-]
+] as const

@@ -1,5 +1,5 @@
 import { Console, Effect, FileSystem, Option, Path } from "effect"
-import { Argument, Command, Flag } from "effect/cli"
+import { Command, Flag } from "effect/cli"
 import { bytesOf, encodeSafetensors } from "../../lib/checkpoint/index.ts"
 import { encodePng } from "../../lib/image/sharp.ts"
 import { dataUrl } from "../../lib/track/index.ts"
@@ -10,16 +10,14 @@ import type { DiffclipCommand } from "./command.ts"
 import { OutputError } from "./errors.ts"
 import { backend } from "./flags.ts"
 import { ioMessage } from "./io.ts"
-import { loadDiffVision, modelFlag } from "./model.ts"
+import { checkpointArgument, loadDiffVision, modelFlag } from "./model.ts"
 import { readPicture } from "./pictures.ts"
 
 /** `diffclip attention CHECKPOINT --image FILE --out DIR [--model M]`. */
 export const attentionCommand: DiffclipCommand<"attention"> = Command.make(
   "attention",
   {
-    checkpoint: Argument.String("CHECKPOINT").pipe(
-      Argument.withDescription("a .safetensors or .pt file, a step-N folder or a run directory")
-    ),
+    checkpoint: checkpointArgument(),
     image: Flag.String("image").pipe(Flag.withDescription("the picture (required)")),
     out: Flag.String("out").pipe(
       Flag.withDescription("the directory for attention.html and maps.safetensors (required)")

@@ -1,21 +1,19 @@
 import { Console, Effect, FileSystem, Option, Path } from "effect"
-import { Argument, Command, Flag } from "effect/cli"
+import { Command, Flag } from "effect/cli"
 import { formatPercent, plainText } from "../../lib/track/index.ts"
 import { classesOf, defaultTemplate, labelsOf } from "../classify.ts"
 import { live } from "../node.ts"
 import type { DiffclipCommand } from "./command.ts"
 import { backend, json } from "./flags.ts"
 import { unreadable } from "./io.ts"
-import { loadNamed, modelFlag } from "./model.ts"
+import { checkpointArgument, loadNamed, modelFlag } from "./model.ts"
 import { pictureFiles, readPicture } from "./pictures.ts"
 
 const CHUNK = 64
 
 /** `diffclip classify CHECKPOINT --images FILE|DIR --classes a,b,c [--template T]... [--top K] [--model M] [--json]`. */
 export const classifyCommand: DiffclipCommand<"classify"> = Command.make("classify", {
-  checkpoint: Argument.String("CHECKPOINT").pipe(
-    Argument.withDescription("a .safetensors or .pt file, a step-N folder or a run directory")
-  ),
+  checkpoint: checkpointArgument(),
   images: Flag.String("images").pipe(Flag.withDescription("a picture, or a directory of pictures (required)")),
   classes: Flag.String("classes").pipe(
     Flag.withDescription(

@@ -1,6 +1,6 @@
 import { Effect, FileSystem, Option, Path } from "effect"
 import { Console } from "effect"
-import { Argument, Command, Flag } from "effect/cli"
+import { Command, Flag } from "effect/cli"
 import type { EmbeddingMatrix, Encoders, TextInput } from "../../lib/api/index.ts"
 import { Backend } from "../../lib/backend/index.ts"
 import { bytesOf, encodeSafetensors, float32Tensor, readSafetensors, toIntegers } from "../../lib/checkpoint/index.ts"
@@ -12,7 +12,7 @@ import type { DiffclipCommand } from "./command.ts"
 import { InputError, OutputError } from "./errors.ts"
 import { backend } from "./flags.ts"
 import { ioMessage, unreadable } from "./io.ts"
-import { loadNamed, modelFlag } from "./model.ts"
+import { checkpointArgument, loadNamed, modelFlag } from "./model.ts"
 import { pictureFiles, readPicture } from "./pictures.ts"
 
 /** Pictures that are decoded and held at once. */
@@ -52,9 +52,7 @@ const tensorOf = (name: string, { rows, columns, data }: EmbeddingMatrix) => flo
 
 /** `diffclip embed CHECKPOINT [--model M] [--images DIR] [--texts FILE] [--tokens FILE] --out FILE`. */
 export const embedCommand: DiffclipCommand<"embed"> = Command.make("embed", {
-  checkpoint: Argument.String("CHECKPOINT").pipe(
-    Argument.withDescription("a .safetensors or .pt file, a step-N folder or a run directory")
-  ),
+  checkpoint: checkpointArgument(),
   images: Flag.String("images").pipe(Flag.withDescription("a picture, or a directory of pictures"), Flag.optional),
   texts: Flag.String("texts").pipe(
     Flag.withDescription("a file with a caption a line; an empty line is an empty caption"),

@@ -1,5 +1,5 @@
 import { Console, Effect, Option } from "effect"
-import { Argument, Command, Flag } from "effect/cli"
+import { Command, Flag } from "effect/cli"
 import type { Evaluation } from "../../lib/api/index.ts"
 import { retrieval, zeroShot } from "../../lib/eval/index.ts"
 import { formatPercent } from "../../lib/track/index.ts"
@@ -8,7 +8,7 @@ import { live } from "../node.ts"
 import type { DiffclipCommand } from "./command.ts"
 import { dataForms, openLabels, openPairs } from "./data.ts"
 import { backend, json } from "./flags.ts"
-import { loadNamed, modelFlag } from "./model.ts"
+import { checkpointArgument, loadNamed, modelFlag } from "./model.ts"
 
 const table = ({ protocol, dataset, n, metrics, chance }: Evaluation, count: string): string => {
   const names = Object.keys(metrics)
@@ -28,9 +28,7 @@ const object = ({ protocol, dataset, n, metrics, chance }: Evaluation): string =
 
 /** `diffclip evaluate CHECKPOINT --protocol zero-shot|retrieval --data D [--model M] [--json]`. */
 export const evaluateCommand: DiffclipCommand<"evaluate"> = Command.make("evaluate", {
-  checkpoint: Argument.String("CHECKPOINT").pipe(
-    Argument.withDescription("a .safetensors or .pt file, a step-N folder or a run directory")
-  ),
+  checkpoint: checkpointArgument(),
   protocol: Flag.Literals("protocol", ["zero-shot", "retrieval"]).pipe(
     Flag.withDescription("zero-shot reads labels, retrieval captions (required)")
   ),

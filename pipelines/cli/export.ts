@@ -9,7 +9,7 @@ import { writeBeside } from "../writeBeside.ts"
 import type { DiffclipCommand } from "./command.ts"
 import { OutputError } from "./errors.ts"
 import { ioMessage } from "./io.ts"
-import { checkpointArgument, modelFlag, modelOf } from "./model.ts"
+import { checkpointArgument, modelFlag, namedModel } from "./model.ts"
 
 /** Which step of a run it is; a run directory gives its best where it was validated, else its newest. */
 const atStep = ({ state }: LoadedCheckpoint): string => {
@@ -52,9 +52,7 @@ export const exportCommand: DiffclipCommand<"export"> = Command.make("export", {
 }, (flags) =>
   Effect.gen(function* () {
     const store = yield* CheckpointStore
-    const name = Option.getOrUndefined(flags.model)
-    const options = name === undefined ? {} : { unlessStored: yield* modelOf(name) }
-    const loaded = yield* store.load(flags.checkpoint, options)
+    const loaded = yield* store.load(flags.checkpoint, yield* namedModel(Option.getOrUndefined(flags.model)))
     if (loaded.inference !== undefined) yield* Console.error(plainText(loaded.inference))
     const image = yield* imageOf(loaded, flags.out, flags.names)
     yield* writeBeside(flags.out, image.chunks()).pipe(

@@ -5,37 +5,8 @@ import process from "node:process"
 import { plainText } from "../../lib/track/index.ts"
 import { files } from "../node.ts"
 import { version } from "../version.ts"
-import { attentionCommand } from "./attention.ts"
-import { classifyCommand } from "./classify.ts"
-import { diffCommand } from "./diff.ts"
-import { dataCommand } from "./dataCommands.ts"
-import { doctorCommand } from "./doctor.ts"
-import { embedCommand } from "./embed.ts"
-import { evaluateCommand } from "./evaluate.ts"
+import { diffclip } from "./commands.ts"
 import { exitCodeOf, type StopSignal } from "./exitCode.ts"
-import { exportCommand } from "./export.ts"
-import { inspectCommand } from "./inspect.ts"
-import { reportCommand } from "./report.ts"
-import { trainCommand } from "./train.ts"
-import { verifyCommand } from "./verify.ts"
-
-const diffclip = Command.make("diffclip").pipe(
-  Command.withDescription("train, evaluate and look inside differential-attention CLIP"),
-  Command.withSubcommands([
-    trainCommand,
-    evaluateCommand,
-    embedCommand,
-    classifyCommand,
-    dataCommand,
-    attentionCommand,
-    verifyCommand,
-    inspectCommand,
-    diffCommand,
-    exportCommand,
-    reportCommand,
-    doctorCommand
-  ])
-)
 
 // A reader that has seen enough (`| head`) ends the command; a full disk behind stdout is disk trouble.
 process.stdout.on("error", (error: Error & { readonly code?: string }) => {

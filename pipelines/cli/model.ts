@@ -3,7 +3,13 @@ import type { Option, Scope } from "effect"
 import { Argument, Flag } from "effect/cli"
 import type { Trained } from "../../lib/api/index.ts"
 import type { Backend, UnitError } from "../../lib/backend/index.ts"
-import type { CheckpointError, CheckpointStore, ClipIdentity, UnsafePickle } from "../../lib/checkpoint/index.ts"
+import type {
+  CheckpointError,
+  CheckpointStore,
+  ClipIdentity,
+  LoadOptions,
+  UnsafePickle
+} from "../../lib/checkpoint/index.ts"
 import { modelFromText } from "../../lib/checkpoint/index.ts"
 import type { Clip } from "../../lib/models/index.ts"
 import { clip, diffClip, diffClipStar, diffClipVision } from "../../lib/models/index.ts"
@@ -26,7 +32,7 @@ export const modelFlag: Flag.Flag<Option.Option<string>> = Flag.String("model").
 )
 
 /** The model that `--model` names: a preset's, or that of a JSON file. */
-export const modelOf = (
+const modelOf = (
   name: string
 ): Effect.Effect<ClipIdentity, CheckpointError | ConfigInvalid | InputError, FileSystem.FileSystem> =>
   Effect.gen(function* () {
@@ -40,6 +46,12 @@ export const modelOf = (
     return yield* modelFromText(name, text)
   })
 
+/** What `--model` says to whatever reads a checkpoint. */
+export const namedModel = (
+  name: string | undefined
+): Effect.Effect<LoadOptions, CheckpointError | ConfigInvalid | InputError, FileSystem.FileSystem> =>
+  name === undefined ? Effect.succeed({}) : Effect.map(modelOf(name), (model) => ({ unlessStored: model }))
+
 /** Loads a checkpoint, as the named model where the file does not say. */
 export const loadNamed = <A, E, R>(
   checkpoint: string,
@@ -49,10 +61,7 @@ export const loadNamed = <A, E, R>(
   A,
   E | CheckpointError | UnsafePickle | UnitError | ConfigInvalid | InputError,
   R | CheckpointStore | Backend | Scope.Scope | FileSystem.FileSystem
-> =>
-  name === undefined ?
-    loadAny(checkpoint, use) :
-    Effect.flatMap(modelOf(name), (model) => loadAny(checkpoint, use, { unlessStored: model }))
+> => Effect.flatMap(namedModel(name), (options) => loadAny(checkpoint, use, options))
 
 /** `CHECKPOINT`, as every command takes it. */
 export const checkpointArgument = (name: string = "CHECKPOINT"): Argument.Argument<string> =>
@@ -69,7 +78,4 @@ export const loadDiffVision = <A, E, R>(
   A,
   E | CheckpointError | UnsafePickle | UnitError | ConfigInvalid | InputError,
   R | CheckpointStore | Backend | Scope.Scope | FileSystem.FileSystem
-> =>
-  name === undefined ?
-    loadDifferential(checkpoint, use) :
-    Effect.flatMap(modelOf(name), (model) => loadDifferential(checkpoint, use, { unlessStored: model }))
+> => Effect.flatMap(namedModel(name), (options) => loadDifferential(checkpoint, use, options))

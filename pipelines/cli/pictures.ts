@@ -1,10 +1,9 @@
 import { Effect, FileSystem, Path } from "effect"
 import type { RgbImage } from "../../lib/api/index.ts"
+import { PICTURE } from "../../lib/data/index.ts"
 import { ImageDecoder } from "../../lib/image/index.ts"
 import { InputError } from "./errors.ts"
 import { unreadable } from "./io.ts"
-
-const PICTURE = /\.(jpe?g|png|webp|gif)$/i
 
 /** The pictures of a directory, sorted by name, or the one picture that is named. Full paths. */
 export const pictureFiles = (

@@ -3,42 +3,14 @@ import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
 import { stripVTControlCharacters } from "node:util"
 import { describe, expect, it } from "vitest"
-import { attentionCommand } from "../../pipelines/cli/attention.ts"
-import { classifyCommand } from "../../pipelines/cli/classify.ts"
-import { dataCommand } from "../../pipelines/cli/dataCommands.ts"
-import { diffCommand } from "../../pipelines/cli/diff.ts"
-import { doctorCommand } from "../../pipelines/cli/doctor.ts"
-import { embedCommand } from "../../pipelines/cli/embed.ts"
-import { evaluateCommand } from "../../pipelines/cli/evaluate.ts"
-import { exportCommand } from "../../pipelines/cli/export.ts"
-import { inspectCommand } from "../../pipelines/cli/inspect.ts"
-import { reportCommand } from "../../pipelines/cli/report.ts"
-import { trainCommand } from "../../pipelines/cli/train.ts"
-import { verifyCommand } from "../../pipelines/cli/verify.ts"
+import { diffclip } from "../../pipelines/cli/commands.ts"
 import { files } from "../../pipelines/node.ts"
-
-const commands = Command.make("diffclip").pipe(
-  Command.withSubcommands([
-    trainCommand,
-    evaluateCommand,
-    embedCommand,
-    classifyCommand,
-    dataCommand,
-    attentionCommand,
-    verifyCommand,
-    inspectCommand,
-    diffCommand,
-    exportCommand,
-    reportCommand,
-    doctorCommand
-  ])
-)
 
 /** What `--help` prints, without colours; rejects where it fails. */
 const helpOf = async (command: string): Promise<string> => {
   let printed = ""
   const keep = (text: string): void => void (printed += `${text}\n`)
-  await Command.runWith(commands, { version: "test" })([...command.split(" "), "--help"]).pipe(
+  await Command.runWith(diffclip, { version: "test" })([...command.split(" "), "--help"]).pipe(
     Effect.provide(files),
     Effect.provide(NodeServices.layer),
     Effect.provideService(Console.Console, { ...globalThis.console, log: keep, error: keep }),

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core"
 import type { backend_util, DataType, TensorInfo } from "@tensorflow/tfjs-core"
 import { MathBackendCPU } from "@tensorflow/tfjs-backend-cpu"
+import type { Word } from "./address.ts"
 import type { Arena, Block } from "./arena.ts"
 import type { KernelName, Pool } from "./pool.ts"
 
@@ -80,7 +81,7 @@ export class ArenaBackend extends MathBackendCPU {
   }
 
   /** Runs a kernel; `work` is a count of element operations and decides whether the threads share it. */
-  run(name: KernelName, words: ReadonlyArray<number>, floats: ReadonlyArray<number>, work: number): void {
+  run(name: KernelName, words: ReadonlyArray<Word>, floats: ReadonlyArray<number>, work: number): void {
     this.pool.run(name, words, floats, work >= LARGE)
   }
 

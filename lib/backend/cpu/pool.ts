@@ -1,4 +1,5 @@
 import type { Worker } from "node:worker_threads"
+import type { Word } from "./address.ts"
 import type { Arena, Block } from "./arena.ts"
 import { KernelFailed } from "./errors.ts"
 import { layout, SCRATCH_BYTES, SPINS, type WorkerSetup } from "./layout.ts"
@@ -74,11 +75,11 @@ export class Pool {
    * Throws KernelFailed when it traps on a worker or a worker does not answer, a WebAssembly.RuntimeError when it traps
    * here.
    */
-  run(name: KernelName, words: ReadonlyArray<number>, floats: ReadonlyArray<number>, isLarge: boolean): void {
+  run(name: KernelName, words: ReadonlyArray<Word>, floats: ReadonlyArray<number>, isLarge: boolean): void {
     const index = this.#index.get(name) ?? -1
     const kernel = this.#table[index]?.[1]
     if (kernel === undefined) throw new Error(`no kernel ${name}`)
-    for (let i = 0; i < words.length; i++) this.#words[i] = words[i] ?? 0
+    words.forEach((word, i) => this.#words[i] = typeof word === "number" ? word : word.address)
     for (let i = 0; i < floats.length; i++) this.#floats[i] = floats[i] ?? 0
     if (!isLarge || this.#workers.length === 0) return kernel(0, 1)
     const control = this.#control

@@ -1,5 +1,6 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core"
 import { adamWUpdate, sumSquaresForward } from "../../../ops/adamW.ts"
+import { written } from "../address.ts"
 import type { ArenaBackend, Output } from "../backend.ts"
 import { sumAll } from "../stock/reduce.ts"
 import { fused, type Registration } from "../tfjs.ts"
@@ -29,7 +30,12 @@ export const adamWKernels: ReadonlyArray<Registration> = [
       ...[beta1, 1 - beta1, beta2, 1 - beta2],
       ...[1 / Math.sqrt(1 - power(beta2, step)), eps, 1 - lr * weightDecay, lr / (1 - power(beta1, step))]
     ]
-    cpu.run("adamW", [...inputs, out.p.address, out.m.address, out.v.address, n], floats, 4 * n)
+    cpu.run(
+      "adamW",
+      [...inputs, written(out.p.address), written(out.m.address), written(out.v.address), n],
+      floats,
+      4 * n
+    )
     return { p: out.p.info, m: out.m.info, v: out.v.info }
   }),
   fused(sumSquaresForward, (cpu, { x }) => {

@@ -1,5 +1,6 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core"
 import { contrastiveBackward, contrastiveForward } from "../../../ops/contrastive.ts"
+import { written } from "../address.ts"
 import type { ArenaBackend } from "../backend.ts"
 import { gemm, matrix } from "../stock/matMul.ts"
 import { sumAll } from "../stock/reduce.ts"
@@ -43,7 +44,12 @@ export const contrastiveKernels: ReadonlyArray<Registration> = [
       const side = (x: TensorInfo, y: TensorInfo, logits: number, index: number): void => {
         const c = { address: logits, row: b, batch: 0 }
         gemm(cpu, { m: b, n: b, k: e, a: matrix(cpu.address(x), e), b: matrix(cpu.address(y), e, true), c, alpha })
-        cpu.run("contrastiveRows", [logits, b, room + 4 * b * index, hits + 4 * b * index], [], 8 * b * b)
+        cpu.run(
+          "contrastiveRows",
+          [written(logits), b, written(room + 4 * b * index), written(hits + 4 * b * index)],
+          [],
+          8 * b * b
+        )
       }
       side(u, t, p.address, 0)
       side(t, u, q.address, 1)

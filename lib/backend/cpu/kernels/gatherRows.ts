@@ -1,5 +1,6 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core"
 import { gatherRowsBackward, gatherRowsForward } from "../../../ops/gatherRows.ts"
+import { written } from "../address.ts"
 import type { ArenaBackend } from "../backend.ts"
 import { checkIndices, gatherInto } from "../stock/gather.ts"
 import { fused, type Registration } from "../tfjs.ts"
@@ -29,7 +30,7 @@ export const gatherRowsKernels: ReadonlyArray<Registration> = [
     const dTable = cpu.output([rows, cols])
     withInts(cpu, indices, (ints) => {
       checkIndices(cpu, ints, rows)
-      const words = [cpu.address(dy), cpu.address(ints), dTable.address, n, cols, rows]
+      const words = [cpu.address(dy), cpu.address(ints), written(dTable.address), n, cols, rows]
       cpu.run("scatterRows", words, [], (n + rows) * cols)
     })
     return { dTable: dTable.info }

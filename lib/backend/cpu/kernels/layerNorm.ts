@@ -1,5 +1,6 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core"
 import { layerNormBackward, layerNormForward } from "../../../ops/layerNorm.ts"
+import { written } from "../address.ts"
 import type { ArenaBackend } from "../backend.ts"
 import { CHUNKS } from "../layout.ts"
 import { fused, type Registration } from "../tfjs.ts"
@@ -23,10 +24,10 @@ export const normGrad = (
   cpu.withRoom(8 * CHUNKS * cols, (partials) => {
     const [dyAt, xAt, gammaAt, rstdAt] = [cpu.address(dy), cpu.address(x), cpu.address(gamma), cpu.address(rstd)]
     const meanAt = mean === undefined ? 0 : cpu.address(mean)
-    const words = [dyAt, xAt, gammaAt, meanAt, rstdAt, dx.address, partials, rows, cols]
+    const words = [dyAt, xAt, gammaAt, meanAt, rstdAt, written(dx.address), written(partials), rows, cols]
     cpu.run("normGrad", words, [scale], 4 * rows * cols)
     const join = (from: number, to: number): void =>
-      cpu.run("joinChunks", [from, 2 * cols, to, cols], [1], CHUNKS * cols)
+      cpu.run("joinChunks", [from, 2 * cols, written(to), cols], [1], CHUNKS * cols)
     join(partials, dgamma.address)
     if (dbeta !== undefined) join(partials + 4 * cols, dbeta.address)
   })
@@ -39,7 +40,9 @@ export const layerNormKernels: ReadonlyArray<Registration> = [
     const [rows = 0, cols = 0] = x.shape
     const y = cpu.output(x.shape), mean = cpu.output([rows]), rstd = cpu.output([rows])
     const inputs = [cpu.address(x), cpu.address(gamma), cpu.address(beta)]
-    cpu.run("layerNorm", [...inputs, y.address, mean.address, rstd.address, rows, cols], [eps], 3 * rows * cols)
+    cpu.run("layerNorm", [...inputs, written(y.address), written(mean.address), written(rstd.address), rows, cols], [
+      eps
+    ], 3 * rows * cols)
     return { y: y.info, mean: mean.info, rstd: rstd.info }
   }),
   fused(layerNormBackward, (cpu, { dy, x, gamma, mean, rstd }) => {

@@ -1,4 +1,5 @@
 import { rmsNormBackward, rmsNormForward } from "../../../ops/rmsNorm.ts"
+import { written } from "../address.ts"
 import { fused, type Registration } from "../tfjs.ts"
 import { normGrad } from "./layerNorm.ts"
 
@@ -7,7 +8,7 @@ export const rmsNormKernels: ReadonlyArray<Registration> = [
   fused(rmsNormForward, (cpu, { x, gamma }, { eps, scale }) => {
     const [rows = 0, cols = 0] = x.shape
     const y = cpu.output(x.shape), rstd = cpu.output([rows])
-    const words = [cpu.address(x), cpu.address(gamma), y.address, rstd.address, rows, cols]
+    const words = [cpu.address(x), cpu.address(gamma), written(y.address), written(rstd.address), rows, cols]
     cpu.run("rmsNorm", words, [eps, scale], 2 * rows * cols)
     return { y: y.info, rstd: rstd.info }
   }),

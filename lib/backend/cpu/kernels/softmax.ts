@@ -1,4 +1,5 @@
 import { softmaxBackward, softmaxForward } from "../../../ops/softmax.ts"
+import { written } from "../address.ts"
 import { softmaxRows } from "../stock/reduce.ts"
 import { fused, type Registration } from "../tfjs.ts"
 
@@ -9,7 +10,7 @@ export const softmaxKernels: ReadonlyArray<Registration> = [
     const dx = cpu.output(y.shape)
     const cols = y.shape.at(-1) ?? 1
     const rows = y.shape.slice(0, -1).reduce((a, b) => a * b, 1)
-    const words = [cpu.address(dy), cpu.address(y), dx.address, rows, cols]
+    const words = [cpu.address(dy), cpu.address(y), written(dx.address), rows, cols]
     cpu.run("softmaxGrad", words, [], 2 * rows * cols)
     return { dx: dx.info }
   })

@@ -1,5 +1,6 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core"
 import type * as tf from "@tensorflow/tfjs-core"
+import { written } from "../address.ts"
 import type { ArenaBackend } from "../backend.ts"
 import { type Registration, stock } from "../tfjs.ts"
 
@@ -41,7 +42,7 @@ export const mapUnary = (cpu: ArenaBackend, op: keyof typeof unaryOps, x: Tensor
   const y = cpu.output(x.shape)
   const size = sizeOf(x)
   const isCheap = op === "neg" || op === "square" || op === "abs"
-  cpu.run("unaryMap", [unaryOps[op], cpu.address(x), y.address, size], [], isCheap ? size : size * COSTLY)
+  cpu.run("unaryMap", [unaryOps[op], cpu.address(x), written(y.address), size], [], isCheap ? size : size * COSTLY)
   return y.info
 }
 
@@ -49,7 +50,7 @@ export const mapUnary = (cpu: ArenaBackend, op: keyof typeof unaryOps, x: Tensor
 export const mapBinary = (cpu: ArenaBackend, op: keyof typeof binaryOps, a: TensorInfo, b: TensorInfo): TensorInfo => {
   const y = cpu.output(a.shape)
   const size = sizeOf(a)
-  const words = [binaryOps[op], 0, cpu.address(a), cpu.address(b), y.address, 1, size]
+  const words = [binaryOps[op], 0, cpu.address(a), cpu.address(b), written(y.address), 1, size]
   cpu.run("binaryMap", words, [], binaryOps[op] >= binaryOps.geluGrad ? size * COSTLY : size)
   return y.info
 }
@@ -81,7 +82,15 @@ const binary = (kernelName: string, op: keyof typeof binaryOps, reversed: keyof 
     if (spread === undefined) return undefined
     const y = cpu.output(big.shape)
     const code = binaryOps[isSwapped ? reversed : op]
-    const words = [code, spread.mode, cpu.address(big), cpu.address(small), y.address, spread.rows, spread.cols]
+    const words = [
+      code,
+      spread.mode,
+      cpu.address(big),
+      cpu.address(small),
+      written(y.address),
+      spread.rows,
+      spread.cols
+    ]
     cpu.run("binaryMap", words, [], sizeOf(big))
     return y.info
   })
@@ -92,7 +101,7 @@ const unary = (kernelName: string, op: keyof typeof unaryOps): Registration =>
 const fillWith = (cpu: ArenaBackend, shape: ReadonlyArray<number>, value: number): TensorInfo => {
   const y = cpu.output(shape)
   const size = sizeOf(y.info)
-  cpu.run("fill", [y.address, size, bitsOf(value)], [], size)
+  cpu.run("fill", [written(y.address), size, bitsOf(value)], [], size)
   return y.info
 }
 

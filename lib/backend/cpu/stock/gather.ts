@@ -1,4 +1,5 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core"
+import { written } from "../address.ts"
 import type { ArenaBackend } from "../backend.ts"
 
 /** Throws unless every index names a row: the kernels read and write whatever address an index leads to. */
@@ -18,5 +19,5 @@ export const gatherInto = (cpu: ArenaBackend, table: TensorInfo, indices: Tensor
   checkIndices(cpu, indices, table.shape[0] ?? 0)
   const n = indices.shape.reduce((a, b) => a * b, 1)
   const cols = table.shape.slice(1).reduce((a, b) => a * b, 1)
-  cpu.run("gatherRows", [cpu.address(table), cpu.address(indices), to, n, cols], [], n * cols)
+  cpu.run("gatherRows", [cpu.address(table), cpu.address(indices), written(to), n, cols], [], n * cols)
 }

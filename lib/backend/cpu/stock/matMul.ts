@@ -1,5 +1,6 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core"
 import type * as tf from "@tensorflow/tfjs-core"
+import { written } from "../address.ts"
 import type { ArenaBackend, Output } from "../backend.ts"
 import { type Registration, stock } from "../tfjs.ts"
 
@@ -36,7 +37,7 @@ export const gemm = (
     ...[batch, m, n, k],
     ...[a.address, a.row, a.column, a.batch],
     ...[b.address, b.row, b.column, b.batch],
-    ...[c.address, c.row, c.batch, mode === "add" ? 1 : 0, bias]
+    ...[written(c.address), c.row, c.batch, mode === "add" ? 1 : 0, bias]
   ]
   cpu.run("gemm", words, [alpha], batch * m * n * k / 16)
 }

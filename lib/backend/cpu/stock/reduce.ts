@@ -1,5 +1,6 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core"
 import * as tf from "@tensorflow/tfjs-core"
+import { written } from "../address.ts"
 import type { ArenaBackend } from "../backend.ts"
 import { CHUNKS } from "../layout.ts"
 import { type Registration, stock } from "../tfjs.ts"
@@ -14,16 +15,16 @@ export const sumAll = (
 ): void => {
   const { b = 0, scale = 1 } = options
   cpu.withRoom(8 * CHUNKS, (partials) => {
-    cpu.run("dotChunks", [a, b, partials, n], [], n)
-    cpu.run("joinDoubles", [partials, CHUNKS, y], [scale], 0)
+    cpu.run("dotChunks", [a, b, written(partials), n], [], n)
+    cpu.run("joinDoubles", [partials, CHUNKS, written(y)], [scale], 0)
   })
 }
 
 /** y [cols] = scale * the sum of the rows of x [rows, cols], in a fixed number of partial sums. */
 export const sumRows = (cpu: ArenaBackend, x: number, y: number, rows: number, cols: number, scale = 1): void => {
   cpu.withRoom(4 * CHUNKS * cols, (partials) => {
-    cpu.run("columnSums", [x, partials, rows, cols], [], rows * cols)
-    cpu.run("joinChunks", [partials, cols, y, cols], [scale], CHUNKS * cols)
+    cpu.run("columnSums", [x, written(partials), rows, cols], [], rows * cols)
+    cpu.run("joinChunks", [partials, cols, written(y), cols], [scale], CHUNKS * cols)
   })
 }
 
@@ -58,9 +59,9 @@ const reduce = (
   if (op === "max" ? before > 1 && first !== -1 : before > 1 && after > 1) return undefined
   const y = cpu.output(rank === axes.size && keepDims !== true ? [] : outShape)
   const from = cpu.address(x)
-  if (op === "max") cpu.run("rowReduce", [1, from, y.address, kept, size / kept], [1], size)
+  if (op === "max") cpu.run("rowReduce", [1, from, written(y.address), kept, size / kept], [1], size)
   else if (first === -1) sumAll(cpu, y.address, size, from, { scale })
-  else if (after > 1 || before === 1) cpu.run("rowReduce", [0, from, y.address, kept, after], [scale], size)
+  else if (after > 1 || before === 1) cpu.run("rowReduce", [0, from, written(y.address), kept, after], [scale], size)
   else sumRows(cpu, from, y.address, before, kept, scale)
   return y.info
 }
@@ -70,7 +71,7 @@ export const softmaxRows = (cpu: ArenaBackend, x: TensorInfo, isCausal: boolean)
   const cols = x.shape.at(-1) ?? 1
   const rows = x.shape.slice(0, -1).reduce((a, b) => a * b, 1)
   const y = cpu.output(x.shape)
-  const words = [cpu.address(x), y.address, rows, cols, isCausal ? 1 : 0, x.shape.at(-2) ?? 1]
+  const words = [cpu.address(x), written(y.address), rows, cols, isCausal ? 1 : 0, x.shape.at(-2) ?? 1]
   cpu.run("softmax", words, [], 8 * rows * cols)
   return y.info
 }

@@ -1,5 +1,6 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core"
 import * as tf from "@tensorflow/tfjs-core"
+import { written } from "../address.ts"
 import type { ArenaBackend } from "../backend.ts"
 import { type Registration, stock } from "../tfjs.ts"
 import { gatherInto } from "./gather.ts"
@@ -44,7 +45,7 @@ export const copyAxes = (cpu: ArenaBackend, from: number, to: number, axes: Read
   // The kernel's threads share the four outermost axes, so the fifth is used only when there is no other place.
   const rest = outer.length <= 4 ? [...outer, ONE] : outer
   const six = [...Array.from({ length: 5 - rest.length }, () => ONE), ...rest, inner]
-  const words = [from, to, ...six.map((a) => a.size), ...six.map((a) => a.from), ...six.map((a) => a.to)]
+  const words = [from, written(to), ...six.map((a) => a.size), ...six.map((a) => a.from), ...six.map((a) => a.to)]
   cpu.run("copyStrided", words, [], work)
   return true
 }
@@ -124,7 +125,7 @@ const padded = (
   const shape = x.shape.map((dim, i) => dim + (paddings[i]?.[0] ?? 0) + (paddings[i]?.[1] ?? 0))
   const y = cpu.output(shape)
   const size = shape.reduce((a, b) => a * b, 1)
-  cpu.run("fill", [y.address, size, 0], [], size)
+  cpu.run("fill", [written(y.address), size, 0], [], size)
   const own = stridesOf(shape), strides = stridesOf(x.shape)
   const offset = paddings.reduce((sum, [before], i) => sum + before * (own[i] ?? 0), 0)
   const axes = x.shape.map((size, i) => ({ size, from: strides[i] ?? 0, to: own[i] ?? 0 }))

@@ -1,91 +1,83 @@
-import { OutOfMemory } from "./errors.ts"
 import { HEAP_START } from "./layout.ts"
 
 const PAGE = 65_536
 const SMALLEST = 64
 
-/** A piece of the arena. `bytes` is what it occupies, not what was asked for. */
-export interface Block {
-  readonly address: number
+/** How far a memory of 32-bit addresses reaches; the last page stays unused, so that no address wraps around to 0. */
+export const ARENA_BYTES: number = PAGE * PAGE - PAGE
+
+/** Sizes in quarters of powers of two, eighths from 1 MiB on: freed blocks fit later requests, and little is unused. */
+export const classOf = (bytes: number): number => {
+  if (bytes <= SMALLEST) return SMALLEST
+  const power = Math.floor(Math.log2(bytes - 1))
+  const step = 2 ** Math.max(6, power - (power >= 20 ? 3 : 2))
+  return Math.ceil(bytes / step) * step
+}
+
+/** A piece of free memory of any size. */
+interface Span {
+  readonly offset: number
   readonly bytes: number
 }
 
-/** Sizes in quarters of powers of two: at most a fifth of a block is unused, and freed blocks fit later requests. */
-const classOf = (bytes: number): number => {
-  if (bytes <= SMALLEST) return SMALLEST
-  const quarter = 2 ** Math.max(4, Math.floor(Math.log2(bytes - 1)) - 2)
-  return Math.ceil(bytes / quarter) * quarter
-}
-
 /**
- * All tensors of the engine in one shared memory of at most 4 GiB, which every worker sees at the same addresses.
- * Blocks are 64-byte aligned and uninitialised. Throws OutOfMemory when full.
+ * One memory of at most 4 GiB and the blocks in it, by byte offset: 64-byte aligned, of the sizes of `classOf`,
+ * uninitialised. Freed blocks are kept by size; when nothing else is left, neighbours are joined and cut anew.
  */
 export class Arena {
-  readonly memory: WebAssembly.Memory
-  readonly #free = new Map<number, Array<number>>()
+  /** Undefined in an arena that only counts (`counting`). */
+  readonly memory: WebAssembly.Memory | undefined
   readonly #limit: number
+  readonly #free = new Map<number, Array<number>>()
+  #spans: ReadonlyArray<Span> = []
   #top = HEAP_START
-  #inUse = 0
-  #peak = 0
 
-  /** `maxBytes`: where the memory stops growing; at most 4 GiB, which is also the default. */
-  constructor(maxBytes: number = PAGE * PAGE) {
-    // The last page stays unused, so that the address behind a block never wraps around to 0.
-    this.#limit = Math.min(maxBytes, PAGE * PAGE - PAGE)
-    this.memory = new WebAssembly.Memory({ initial: 64, maximum: 65_536, shared: true })
+  /** `maxBytes`: where the memory stops growing. `counting`: no memory at all, for planning. */
+  constructor(
+    { maxBytes = ARENA_BYTES, counting = false }: { readonly maxBytes?: number; readonly counting?: boolean } = {}
+  ) {
+    this.#limit = Math.min(maxBytes, ARENA_BYTES)
+    if (!counting) this.memory = new WebAssembly.Memory({ initial: 64, maximum: PAGE, shared: true })
   }
 
-  /** Bytes of blocks handed out and not given back, and the most there ever were. */
-  usage(): { readonly bytesInUse: number; readonly peakBytes: number } {
-    return { bytesInUse: this.#inUse, peakBytes: this.#peak }
+  /** The offset of `size` bytes, a size of `classOf`; undefined when they do not fit below `limit`. */
+  take(size: number, limit: number = this.#limit): number | undefined {
+    return this.#free.get(size)?.pop() ?? this.#extend(size, Math.min(limit, this.#limit)) ?? this.#cut(size)
   }
 
-  allocate(bytes: number): Block {
-    const size = classOf(bytes)
-    const address = this.#free.get(size)?.pop() ?? this.#extend(size)
-    if (address === undefined) return this.#fromLarger(size)
-    return this.#taken({ address, bytes: size })
+  /** Like `take`, after joining all free neighbours. */
+  takeJoined(size: number): number | undefined {
+    this.#join()
+    return this.#cut(size) ?? this.#extend(size, this.#limit)
   }
 
-  free(block: Block): void {
-    const list = this.#free.get(block.bytes)
-    if (list === undefined) this.#free.set(block.bytes, [block.address])
-    else list.push(block.address)
-    this.#inUse -= block.bytes
+  give(offset: number, size: number): void {
+    const list = this.#free.get(size)
+    if (list === undefined) this.#free.set(size, [offset])
+    else list.push(offset)
   }
 
-  /** A view of `length` floats; it stays valid when the memory grows, because shared memory does not move. */
-  floats(address: number, length: number): Float32Array<ArrayBufferLike> {
-    return new Float32Array(this.memory.buffer, address, length)
+  /** The largest piece that a request could still get, in bytes. */
+  largest(): number {
+    this.#join()
+    return this.#spans.reduce((most, { bytes }) => Math.max(most, bytes), this.#limit - this.#top)
   }
 
-  /** A view of `length` 32-bit integers. */
-  ints(address: number, length: number): Int32Array<ArrayBufferLike> {
-    return new Int32Array(this.memory.buffer, address, length)
-  }
-
-  #taken(block: Block): Block {
-    this.#inUse += block.bytes
-    this.#peak = Math.max(this.#peak, this.#inUse)
-    return block
-  }
-
-  #extend(size: number): number | undefined {
-    const address = Math.ceil(this.#top / SMALLEST) * SMALLEST
-    const end = address + size
-    if (end > this.#limit) return undefined
-    const missing = end - this.memory.buffer.byteLength
-    if (missing > 0 && !this.#grow(missing)) return undefined
+  #extend(size: number, limit: number): number | undefined {
+    const offset = Math.ceil(this.#top / SMALLEST) * SMALLEST
+    const end = offset + size
+    if (end > limit || !this.#reach(end)) return undefined
     this.#top = end
-    return address
+    return offset
   }
 
-  #grow(missing: number): boolean {
+  #reach(end: number): boolean {
+    if (this.memory === undefined) return true
     const pages = this.memory.buffer.byteLength / PAGE
-    const needed = Math.ceil(missing / PAGE)
+    const needed = Math.ceil(end / PAGE) - pages
+    if (needed <= 0) return true
     try {
-      this.memory.grow(Math.min(Math.max(needed, 256, pages >>> 2), 65_536 - pages))
+      this.memory.grow(Math.min(Math.max(needed, 256, pages >>> 2), PAGE - pages))
       return true
     } catch (error) {
       if (error instanceof RangeError) return false
@@ -93,22 +85,32 @@ export class Arena {
     }
   }
 
-  #fromLarger(size: number): Block {
-    const bytes = [...this.#free].filter(([bytes, list]) => bytes > size && list.length > 0).map(([bytes]) => bytes)
-    const smallest = Math.min(...bytes)
-    const address = this.#free.get(smallest)?.pop()
-    if (address === undefined) {
-      const free = this.#limit - HEAP_START - this.#inUse
-      throw new OutOfMemory({
-        backend: "diffclip-cpu",
-        bytesAsked: size,
-        bytesInUse: this.#inUse,
-        bytesFree: free,
-        message:
-          `diffclip-cpu: no room for ${size} bytes; ${this.#inUse} bytes are in use, ${free} are free in smaller ` +
-          "pieces. Use a smaller microBatch, or free tensors."
-      })
+  #cut(size: number): number | undefined {
+    const found = this.#spans.find(({ bytes }) => bytes >= size)
+    if (found === undefined) return undefined
+    const rest = { offset: found.offset + size, bytes: found.bytes - size }
+    this.#spans = this.#spans.flatMap((span) => span !== found ? [span] : rest.bytes > 0 ? [rest] : [])
+    return found.offset
+  }
+
+  #join(): void {
+    const pieces = [
+      ...this.#spans,
+      ...[...this.#free].flatMap(([bytes, list]) => list.map((offset) => ({ offset, bytes })))
+    ]
+    this.#free.clear()
+    const joined: Array<Span> = []
+    for (const { offset, bytes } of pieces.sort((a, b) => a.offset - b.offset)) {
+      const last = joined.at(-1)
+      if (last !== undefined && last.offset + last.bytes === offset) {
+        joined[joined.length - 1] = { offset: last.offset, bytes: last.bytes + bytes }
+      } else joined.push({ offset, bytes })
     }
-    return this.#taken({ address, bytes: smallest })
+    const last = joined.at(-1)
+    if (last !== undefined && last.offset + last.bytes === this.#top) {
+      this.#top = last.offset
+      joined.pop()
+    }
+    this.#spans = joined
   }
 }

@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs-core"
 import type { backend_util, DataType, TensorInfo } from "@tensorflow/tfjs-core"
 import { MathBackendCPU } from "@tensorflow/tfjs-backend-cpu"
 import type { Word } from "./address.ts"
-import type { Arena, Block } from "./arena.ts"
+import type { Arenas, Block } from "./arenas.ts"
 import type { KernelName, Pool } from "./pool.ts"
 
 type Values = backend_util.BackendValues
@@ -15,10 +15,17 @@ export class Stored {
   refCount: number
   /** Set by tfjs's own Complex kernel. */
   complexTensorInfos?: { real: TensorInfo; imag: TensorInfo }
-  readonly #arena: Arena
+  readonly #arena: Arenas
   readonly #heap: Values
 
-  constructor(arena: Arena, dtype: DataType, block: Block | undefined, length: number, heap: Values, refCount: number) {
+  constructor(
+    arena: Arenas,
+    dtype: DataType,
+    block: Block | undefined,
+    length: number,
+    heap: Values,
+    refCount: number
+  ) {
     this.#arena = arena
     this.dtype = dtype
     this.block = block
@@ -51,7 +58,7 @@ export interface Output {
  */
 export class ArenaBackend extends MathBackendCPU {
   override readonly data: tf.DataStorage<Stored>
-  readonly arena: Arena
+  readonly arena: Arenas
   readonly pool: Pool
   /** How many results of copied cpu kernels were moved from the heap into the arena. */
   moves = 0
@@ -60,7 +67,7 @@ export class ArenaBackend extends MathBackendCPU {
   /** References made by the kernel that runs now; given back when it throws. */
   #made: Array<object> = []
 
-  constructor(arena: Arena, pool: Pool) {
+  constructor(arena: Arenas, pool: Pool) {
     super()
     this.data = new tf.DataStorage<Stored>(this, tf.engine())
     this.arena = arena
@@ -116,7 +123,7 @@ export class ArenaBackend extends MathBackendCPU {
 
   /** Memory for the time of `use` alone. */
   withRoom(bytes: number, use: (address: number) => void): void {
-    const block = this.arena.allocate(bytes)
+    const block = this.arena.allocate(bytes, "room")
     try {
       use(block.address)
     } finally {

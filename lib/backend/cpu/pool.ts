@@ -1,8 +1,8 @@
 import type { Worker } from "node:worker_threads"
-import type { Word } from "./address.ts"
-import type { Arena, Block } from "./arena.ts"
-import { KernelFailed } from "./errors.ts"
-import { layout, SCRATCH_BYTES, SPINS, type WorkerSetup } from "./layout.ts"
+import { arenaOf, offsetOf, type Word } from "./address.ts"
+import type { Arenas, Block } from "./arenas.ts"
+import { KernelFailed, OutOfMemory } from "./errors.ts"
+import { ERROR_TEXT, layout, SCRATCH_BYTES, SPINS, type WorkerSetup } from "./layout.ts"
 import { kernelNames, kernelsBase64 } from "./wasm/kernels.generated.ts"
 
 /** The name of an exported WebAssembly kernel. */
@@ -20,39 +20,49 @@ const LOOK_MS = 1000
 const workerUrl = (): URL =>
   new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker-cpu.js", import.meta.url)
 
+/** One arena as this thread uses it: its kernels, and its job record. */
+interface Place {
+  readonly kernels: ReadonlyArray<Kernel>
+  readonly words: Uint32Array
+  readonly floats: Float32Array
+  scratch: Block | undefined
+}
+
+/** An operand that lies in another arena than the rest: its block, the copy, and whether the copy goes back. */
+interface Copy {
+  readonly original: Block
+  readonly copy: Block
+  isWritten: boolean
+}
+
 /**
  * The threads that run kernels: this one, which is worker 0, and `threads - 1` workers. Every kernel splits its rows
- * (or columns, or batch) by worker in a way that does not change a bit of the result.
+ * (or columns, or batch) by worker in a way that does not change a bit of the result. A kernel sees one arena; operands
+ * from another one are copied next to the others, and back if the kernel writes to them.
  */
 export class Pool {
-  readonly #arena: Arena
+  readonly #arenas: Arenas
   readonly #bytes = decode(kernelsBase64)
-  readonly #table: ReadonlyArray<readonly [KernelName, Kernel]>
-  readonly #index: ReadonlyMap<KernelName, number>
+  readonly #module: WebAssembly.Module
+  readonly #places: Array<Place | undefined> = []
+  readonly #index: ReadonlyMap<string, number>
   readonly #control: Int32Array
-  readonly #words: Uint32Array
-  readonly #floats: Float32Array
   readonly #patienceMs: number
   #resizing: Promise<void> = Promise.resolve()
   #workers: ReadonlyArray<Worker> = []
-  #scratch: Block | undefined
+  /** How many operands were copied from one arena to another so far. */
+  copies = 0
 
   /** `patienceMs`: how long a job may go on without any worker ending its share; then the workers are given up. */
-  constructor(arena: Arena, patienceMs = 60_000) {
-    this.#arena = arena
+  constructor(arenas: Arenas, patienceMs = 60_000) {
+    this.#arenas = arenas
     this.#patienceMs = patienceMs
-    const { buffer } = arena.memory
-    this.#control = new Int32Array(buffer, 0, 256)
-    this.#words = new Uint32Array(buffer, 4 * layout.job, 64)
-    this.#floats = new Float32Array(buffer, 4 * layout.floats, 8)
-    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(this.#bytes), { env: { memory: arena.memory } })
-    this.#table = kernelNames.map((name) => {
-      const kernel = exports[name]
-      if (!isKernel(kernel)) throw new Error(`the compiled kernels have no function ${name}`)
-      return [name, kernel]
-    })
+    const first = arenas.memories[0]
+    if (first === undefined) throw new Error("a pool needs arenas with memory")
+    this.#control = new Int32Array(first.buffer, 0, 256)
+    this.#module = new WebAssembly.Module(this.#bytes)
     this.#index = new Map(kernelNames.map((name, i) => [name, i]))
-    this.#reserve(1)
+    this.#placeOf(0)
   }
 
   /** How many threads share a large job. */
@@ -73,34 +83,20 @@ export class Pool {
   /**
    * Runs a kernel over `words` and `floats`, its arguments as its source lists them; on all threads when `isLarge`.
    * Throws KernelFailed when it traps on a worker or a worker does not answer, a WebAssembly.RuntimeError when it traps
-   * here.
+   * here, OutOfMemory when operands from different arenas have no room next to each other.
    */
   run(name: KernelName, words: ReadonlyArray<Word>, floats: ReadonlyArray<number>, isLarge: boolean): void {
-    const index = this.#index.get(name) ?? -1
-    const kernel = this.#table[index]?.[1]
-    if (kernel === undefined) throw new Error(`no kernel ${name}`)
-    words.forEach((word, i) => this.#words[i] = typeof word === "number" ? word : word.address)
-    for (let i = 0; i < floats.length; i++) this.#floats[i] = floats[i] ?? 0
-    if (!isLarge || this.#workers.length === 0) return kernel(0, 1)
-    const control = this.#control
-    control[layout.kernel] = index
-    Atomics.store(control, layout.pending, this.#workers.length)
-    Atomics.add(control, layout.generation, 1)
-    Atomics.notify(control, layout.generation)
-    try {
-      kernel(0, this.threads)
-    } finally {
-      this.#join(name)
+    let arena = -1
+    let isScattered = false
+    for (const word of words) {
+      const address = typeof word === "number" ? word : word.address
+      if (address < 2 ** 32) continue
+      const at = arenaOf(address)
+      if (arena === -1) arena = at
+      else if (arena !== at) isScattered = true
     }
-    const failed = Atomics.exchange(control, layout.failed, 0)
-    if (failed > 0) {
-      const worker = failed - 1
-      throw new KernelFailed({
-        kernel: name,
-        worker,
-        message: `${name} trapped on worker ${worker}: its arguments do not describe tensors in the arena`
-      })
-    }
+    if (isScattered) this.#runScattered(name, words, floats, isLarge)
+    else this.#runIn(Math.max(arena, 0), name, words, floats, isLarge)
   }
 
   /** Ends the workers. The pool goes on with this thread alone. */
@@ -110,14 +106,15 @@ export class Pool {
 
   async #resize(threads: number): Promise<void> {
     if (threads === this.threads) return
-    this.#reserve(threads)
+    for (const [arena, place] of this.#places.entries()) if (place !== undefined) this.#reserve(arena, place, threads)
     this.#quit()
     if (threads === 1) return
     const epoch = Atomics.load(this.#control, layout.epoch)
     const { Worker } = await import("node:worker_threads")
     const workers: Array<Worker> = []
     const start = (index: number): Promise<void> => {
-      const setup: WorkerSetup = { memory: this.#arena.memory, bytes: this.#bytes, kernelNames, index, threads, epoch }
+      const { memories } = this.#arenas
+      const setup: WorkerSetup = { memories, bytes: this.#bytes, kernelNames, index, threads, epoch }
       const worker = new Worker(workerUrl(), { workerData: setup })
       workers.push(worker)
       // A waiting worker must not keep the process alive.
@@ -137,6 +134,147 @@ export class Pool {
     }
     // Closed meanwhile: these workers end by themselves and would never answer.
     if (Atomics.load(this.#control, layout.epoch) === epoch) this.#workers = workers
+  }
+
+  #placeOf(arena: number): Place {
+    const present = this.#places[arena]
+    if (present !== undefined) return present
+    const memory = this.#arenas.memories[arena]
+    if (memory === undefined) throw new Error(`there is no arena ${arena}`)
+    const { exports } = new WebAssembly.Instance(this.#module, { env: { memory } })
+    const place: Place = {
+      kernels: kernelNames.map((name) => {
+        const kernel = exports[name]
+        if (!isKernel(kernel)) throw new Error(`the compiled kernels have no function ${name}`)
+        return kernel
+      }),
+      words: new Uint32Array(memory.buffer, 4 * layout.job, 64),
+      floats: new Float32Array(memory.buffer, 4 * layout.floats, 8),
+      scratch: undefined
+    }
+    this.#places[arena] = place
+    this.#reserve(arena, place, this.threads)
+    return place
+  }
+
+  #runIn(
+    arena: number,
+    name: KernelName,
+    words: ReadonlyArray<Word>,
+    floats: ReadonlyArray<number>,
+    isLarge: boolean
+  ): void {
+    const place = this.#placeOf(arena)
+    const index = this.#index.get(name) ?? -1
+    const kernel = place.kernels[index]
+    if (kernel === undefined) throw new Error(`no kernel ${name}`)
+    words.forEach((word, i) => place.words[i] = offsetOf(typeof word === "number" ? word : word.address))
+    floats.forEach((value, i) => place.floats[i] = value)
+    if (!isLarge || this.#workers.length === 0) return kernel(0, 1)
+    const control = this.#control
+    control[layout.kernel] = index
+    control[layout.arena] = arena
+    Atomics.store(control, layout.pending, this.#workers.length)
+    Atomics.add(control, layout.generation, 1)
+    Atomics.notify(control, layout.generation)
+    try {
+      kernel(0, this.threads)
+    } finally {
+      this.#join(name)
+    }
+    const failed = Atomics.exchange(control, layout.failed, 0)
+    if (failed > 0) {
+      const worker = failed - 1
+      throw new KernelFailed({
+        kernel: name,
+        worker,
+        message:
+          `${name} trapped on worker ${worker} (${this.#errorText()}): its arguments do not describe tensors in ` +
+          "the arena"
+      })
+    }
+  }
+
+  /** Brings all operands into the arena that has most of their bytes, runs there, and copies back what was written. */
+  #runScattered(
+    name: KernelName,
+    words: ReadonlyArray<Word>,
+    floats: ReadonlyArray<number>,
+    isLarge: boolean
+  ): void {
+    const operands = new Map<number, { readonly block: Block; isWritten: boolean }>()
+    for (const word of words) {
+      const address = typeof word === "number" ? word : word.address
+      if (address < 2 ** 32) continue
+      const block = this.#arenas.blockAt(address)
+      const isWritten = typeof word !== "number"
+      const known = operands.get(block.address)
+      if (known === undefined) operands.set(block.address, { block, isWritten })
+      else known.isWritten ||= isWritten
+    }
+    const bytesIn = new Map<number, number>()
+    for (const { block } of operands.values()) {
+      const arena = arenaOf(block.address)
+      bytesIn.set(arena, (bytesIn.get(arena) ?? 0) + block.bytes)
+    }
+    const homes = [...bytesIn].sort((a, b) => b[1] - a[1]).map(([arena]) => arena)
+    for (const home of homes) {
+      const copies = this.#copiesTo(home, [...operands.values()])
+      if (copies === undefined) continue
+      try {
+        const moved = (address: number): number => {
+          if (address < 2 ** 32 || arenaOf(address) === home) return address
+          const original = this.#arenas.blockAt(address)
+          const copy = copies.get(original.address)?.copy ?? original
+          return copy.address + (address - original.address)
+        }
+        const here = words.map((word) => typeof word === "number" ? moved(word) : { address: moved(word.address) })
+        this.#runIn(home, name, here, floats, isLarge)
+        for (const { original, copy, isWritten } of copies.values()) {
+          if (isWritten) this.#arenas.copy(copy.address, original.address, original.bytes)
+        }
+        return
+      } finally {
+        for (const { copy } of copies.values()) this.#arenas.free(copy)
+      }
+    }
+    const { bytesInUse } = this.#arenas.usage()
+    const bytesAsked = [...operands.values()].reduce((sum, { block }) => sum + block.bytes, 0)
+    throw new OutOfMemory({
+      backend: "diffclip-cpu",
+      bytesAsked,
+      bytesInUse,
+      bytesFree: 0,
+      message:
+        `diffclip-cpu: ${name} needs ${bytesAsked} bytes of operands in one arena, and none of ${homes.length} has ` +
+        "that much room. Use a smaller microBatch or checkpointBlocks"
+    })
+  }
+
+  #copiesTo(
+    home: number,
+    operands: ReadonlyArray<{ readonly block: Block; readonly isWritten: boolean }>
+  ): ReadonlyMap<number, Copy> | undefined {
+    const copies = new Map<number, Copy>()
+    for (const { block, isWritten } of operands) {
+      if (arenaOf(block.address) === home) continue
+      const copy = this.#arenas.allocateIn(home, block.bytes, "engine")
+      if (copy === undefined) {
+        for (const made of copies.values()) this.#arenas.free(made.copy)
+        return undefined
+      }
+      copies.set(block.address, { original: block, copy, isWritten })
+    }
+    for (const { original, copy } of copies.values()) this.#arenas.copy(original.address, copy.address, original.bytes)
+    this.copies += copies.size
+    return copies
+  }
+
+  #errorText(): string {
+    const memory = this.#arenas.memories[0]
+    if (memory === undefined) return "unknown"
+    const length = new Int32Array(memory.buffer, ERROR_TEXT.start, 1)[0] ?? 0
+    return new TextDecoder().decode(Uint8Array.from(new Uint8Array(memory.buffer, ERROR_TEXT.start + 4, length)))
   }
 
   #join(kernel: KernelName): void {
@@ -176,13 +314,15 @@ export class Pool {
   }
 
   /** Packing scratch for so many threads. It never shrinks: closing must not need memory. */
-  #reserve(threads: number): void {
+  #reserve(arena: number, place: Place, threads: number): void {
     const bytes = threads * SCRATCH_BYTES
-    const old = this.#scratch
+    const old = place.scratch
     if (old !== undefined && old.bytes >= bytes) return
-    this.#scratch = this.#arena.allocate(bytes)
-    if (old !== undefined) this.#arena.free(old)
-    this.#control[layout.scratch] = this.#scratch.address
-    this.#control[layout.scratch + 1] = SCRATCH_BYTES
+    const scratch = this.#arenas.allocateIn(arena, bytes, "engine")
+    if (scratch === undefined) throw new Error(`no room for the packing scratch in arena ${arena}`)
+    if (old !== undefined) this.#arenas.free(old)
+    place.scratch = scratch
+    place.words[layout.scratch - layout.job] = offsetOf(scratch.address)
+    place.words[layout.scratch - layout.job + 1] = SCRATCH_BYTES
   }
 }

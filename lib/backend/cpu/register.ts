@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core"
-import { Arena } from "./arena.ts"
+import { Arenas, type ArenaUsage } from "./arenas.ts"
 import { ArenaBackend } from "./backend.ts"
 import { fusedKernels } from "./kernels/index.ts"
 import { Pool } from "./pool.ts"
@@ -13,7 +13,9 @@ export interface CpuEngine {
   readonly threads: number
   /** Which arithmetic the products use; results repeat bit for bit on one path. */
   readonly path: string
-  readonly memory: () => { readonly bytesInUse: number; readonly peakBytes: number }
+  readonly memory: () => ArenaUsage
+  /** Forgets earlier peaks of `memory`. */
+  readonly resetPeak: () => void
   /** How many results of kernels that are not ours were moved into the arena so far. */
   readonly moves: () => number
   /**
@@ -32,6 +34,9 @@ export interface CpuOptions {
 /** More threads than this have never been tried. */
 const MOST_THREADS = 16
 
+/** 64 GiB of tensors; more has never been tried. */
+const MOST_ARENAS = 16
+
 const defaultThreads = (): number => Math.min(2, globalThis.navigator?.hardwareConcurrency ?? 1)
 
 /**
@@ -45,7 +50,7 @@ export const registerCpu = async (options: CpuOptions = {}): Promise<CpuEngine> 
   if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS) {
     throw new RangeError(`registerCpu: expected 1 to ${MOST_THREADS} threads, found ${threads}`)
   }
-  const backend = openBackend()
+  const backend = openBackend(await arenasHere())
   backend.openers += 1
   let isOpen = true
   const close = (): void => {
@@ -67,16 +72,24 @@ export const registerCpu = async (options: CpuOptions = {}): Promise<CpuEngine> 
     threads,
     path: "wasm-mul-add-4x8",
     memory: () => backend.arena.usage(),
+    resetPeak: () => backend.arena.resetPeak(),
     moves: () => backend.moves,
     close
   }
 }
 
-const openBackend = (): ArenaBackend => {
+/** As many memories of 4 GiB as the machine's memory would fill, at least 1: they take address space, no memory. */
+const arenasHere = async (): Promise<number> => {
+  if (globalThis.process === undefined) return 1
+  const { totalmem } = await import("node:os")
+  return Math.min(MOST_ARENAS, Math.max(1, Math.ceil(totalmem() / 2 ** 32)))
+}
+
+const openBackend = (arenaCount: number): ArenaBackend => {
   const present = tf.findBackend(BACKEND)
   if (present instanceof ArenaBackend) return present
   registerKernels([...matMulKernels, ...elementwiseKernels, ...reduceKernels, ...shapingKernels, ...fusedKernels])
-  const arena = new Arena()
+  const arena = new Arenas({ count: arenaCount })
   const backend = new ArenaBackend(arena, new Pool(arena))
   tf.registerBackend(BACKEND, () => backend)
   tf.findBackend(BACKEND) // makes tfjs hold it, so that removing it disposes it

@@ -1,11 +1,24 @@
 import { parentPort, workerData } from "node:worker_threads"
-import { layout, SPINS, type WorkerSetup } from "./layout.ts"
+import { ERROR_TEXT, layout, SPINS, type WorkerSetup } from "./layout.ts"
 
 // A worker of pool.ts: waits for a job, runs its share of the kernel on the shared memory, says that it is done.
 
 const setup: WorkerSetup = workerData
-const control = new Int32Array(setup.memory.buffer, 0, 256)
-const instance = new WebAssembly.Instance(new WebAssembly.Module(setup.bytes), { env: { memory: setup.memory } })
+const [first] = setup.memories
+if (first === undefined) throw new Error("a worker needs a memory")
+const control = new Int32Array(first.buffer, 0, 256)
+const module = new WebAssembly.Module(setup.bytes)
+const exportsOf: Array<WebAssembly.Exports | undefined> = []
+
+/** The kernels over one arena; instances are made when the first job there comes. */
+const kernelsIn = (arena: number): WebAssembly.Exports => {
+  const present = exportsOf[arena]
+  if (present !== undefined) return present
+  const memory = setup.memories[arena]
+  if (memory === undefined) throw new Error(`there is no arena ${arena}`)
+  return exportsOf[arena] = new WebAssembly.Instance(module, { env: { memory } }).exports
+}
+kernelsIn(0)
 
 const nextJob = (seen: number): number => {
   for (let spin = 0; spin < SPINS; spin++) {
@@ -16,13 +29,21 @@ const nextJob = (seen: number): number => {
   return Atomics.load(control, layout.generation)
 }
 
+const say = (error: unknown): void => {
+  const text = new TextEncoder().encode(String(error)).subarray(0, ERROR_TEXT.bytes)
+  new Int32Array(first.buffer, ERROR_TEXT.start, 1)[0] = text.length
+  new Uint8Array(first.buffer, ERROR_TEXT.start + 4, ERROR_TEXT.bytes).set(text)
+}
+
 const run = (): void => {
-  const kernel = instance.exports[setup.kernelNames[Atomics.load(control, layout.kernel)] ?? ""]
   try {
+    const kernel =
+      kernelsIn(Atomics.load(control, layout.arena))[setup.kernelNames[Atomics.load(control, layout.kernel)] ?? ""]
     if (typeof kernel !== "function") throw new TypeError("no such kernel")
     kernel(setup.index, setup.threads)
   } catch (error) {
-    // A trap of any kind: the main thread turns the mark into a KernelFailed that names the kernel.
+    // A trap of any kind: the main thread turns the mark and the words into a KernelFailed that names the kernel.
+    say(error)
     Atomics.store(control, layout.failed, 1 + setup.index)
     if (!(error instanceof Error)) throw error
   } finally {

@@ -1,10 +1,10 @@
 import { afterAll, describe, expect, it } from "vitest"
-import { Arena } from "../../../lib/backend/cpu/arena.ts"
+import { Arenas } from "../../../lib/backend/cpu/arenas.ts"
 import { Pool } from "../../../lib/backend/cpu/pool.ts"
 import { binaryOps, unaryOps } from "../../../lib/backend/cpu/stock/elementwise.ts"
 import { erf } from "../../reference/erf.ts"
 
-const arena = new Arena()
+const arena = new Arenas()
 const pool = new Pool(arena)
 afterAll(() => pool.close())
 

@@ -1,10 +1,11 @@
 import { afterAll, describe, expect, it } from "vitest"
-import { Arena } from "../../../lib/backend/cpu/arena.ts"
+import { arenaOf, offsetOf, written } from "../../../lib/backend/cpu/address.ts"
+import { Arenas } from "../../../lib/backend/cpu/arenas.ts"
 import { KernelFailed } from "../../../lib/backend/cpu/errors.ts"
 import { Pool } from "../../../lib/backend/cpu/pool.ts"
 import { numbers } from "./engine.ts"
 
-const arena = new Arena()
+const arena = new Arenas()
 const pool = new Pool(arena)
 afterAll(() => pool.close())
 
@@ -72,14 +73,14 @@ describe("pool", () => {
   })
 
   it("kernels work on addresses beyond 2 and 3 GiB", async () => {
-    const high = new Arena()
+    const high = new Arenas()
     const highPool = new Pool(high)
     await highPool.resize(2)
     const spans = Array.from({ length: 7 }, () => high.allocate(512 * 2 ** 20))
     for (const gib of [2, 3]) {
-      const block = spans.find(({ address, bytes }) => address + bytes > gib * 2 ** 30)
+      const block = spans.find(({ address, bytes }) => offsetOf(address) + bytes > gib * 2 ** 30)
       const at = (block?.address ?? 0) + (block?.bytes ?? 0) - 12 * N
-      expect(at).toBeGreaterThan(gib * 2 ** 30)
+      expect(offsetOf(at)).toBeGreaterThan(gib * 2 ** 30)
       high.floats(at, N).set(numbers("x", N))
       highPool.run("unaryMap", [0, at, at + 4 * N, N], [], true)
       expect(high.floats(at + 4 * N, N).slice()).toEqual(exponentials())
@@ -88,6 +89,27 @@ describe("pool", () => {
       expect([...high.floats(at + 8 * N, 4)]).toEqual([5, 11, 11, 25])
     }
     highPool.close()
+  })
+
+  it("brings operands of several arenas together, and what a kernel writes goes back", async () => {
+    const two = new Arenas({ count: 2, maxBytes: 512 * 2 ** 20 })
+    const both = new Pool(two)
+    await both.resize(2)
+    const near = two.allocate(4 * N), filler = two.allocate(120 * 2 ** 20), far = two.allocateIn(1, 8 * N, "tensor")
+    if (far === undefined) throw new Error("no room")
+    expect([near, far].map(({ address }) => arenaOf(address))).toEqual([0, 1])
+    two.floats(near.address, N).set(numbers("x", N))
+    const before = two.usage().byKind.engine.bytesInUse
+    // into the middle of a block of the other arena
+    both.run("unaryMap", [0, near.address, written(far.address + 4 * N), N], [], true)
+    expect(two.floats(far.address + 4 * N, N).slice()).toEqual(exponentials())
+    both.run("unaryMap", [0, near.address, written(far.address), N], [], true)
+    expect(two.floats(far.address, N).slice()).toEqual(exponentials())
+    expect(both.copies).toBe(2)
+    // the second arena has a packing scratch of its own now
+    expect(two.usage().byKind.engine.bytesInUse).toBeLessThanOrEqual(2 * before)
+    two.free(filler)
+    both.close()
   })
 
   it("works on after a resize to one thread", async () => {

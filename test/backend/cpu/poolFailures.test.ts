@@ -1,6 +1,6 @@
 import type { WorkerOptions } from "node:worker_threads"
 import { describe, expect, it, vi } from "vitest"
-import { Arena } from "../../../lib/backend/cpu/arena.ts"
+import { Arenas } from "../../../lib/backend/cpu/arenas.ts"
 import { KernelFailed } from "../../../lib/backend/cpu/errors.ts"
 import { layout } from "../../../lib/backend/cpu/layout.ts"
 import { Pool } from "../../../lib/backend/cpu/pool.ts"
@@ -26,8 +26,8 @@ vi.mock("node:worker_threads", async (original) => {
 })
 
 const N = 40_000
-const setUp = (patienceMs?: number): { arena: Arena; pool: Pool; exponentials: () => Float32Array } => {
-  const arena = new Arena()
+const setUp = (patienceMs?: number): { arena: Arenas; pool: Pool; exponentials: () => Float32Array } => {
+  const arena = new Arenas()
   const pool = new Pool(arena, patienceMs)
   const x = arena.allocate(4 * N).address
   arena.floats(x, N).set(numbers("x", N))
@@ -52,7 +52,7 @@ describe("pool", () => {
     const expected = exponentials()
     await pool.resize(2)
     // The worker ends at the next job, as if it had died: nobody counts `pending` down.
-    Atomics.add(new Int32Array(arena.memory.buffer, 0, 256), layout.epoch, 1)
+    Atomics.add(new Int32Array(arena.memories[0]?.buffer ?? new SharedArrayBuffer(0), 0, 256), layout.epoch, 1)
     expect(exponentials).toThrow(KernelFailed)
     expect(pool.threads).toBe(1)
     expect(exponentials()).toEqual(expected)
@@ -65,7 +65,7 @@ describe("pool", () => {
   it("the failure says what was waited for", async () => {
     const { arena, pool, exponentials } = setUp(50)
     await pool.resize(3)
-    Atomics.add(new Int32Array(arena.memory.buffer, 0, 256), layout.epoch, 1)
+    Atomics.add(new Int32Array(arena.memories[0]?.buffer ?? new SharedArrayBuffer(0), 0, 256), layout.epoch, 1)
     expect(exponentials).toThrow(/unaryMap: 2 of 2 workers did not end their share within 50 ms/)
   })
 

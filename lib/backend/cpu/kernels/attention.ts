@@ -5,32 +5,41 @@ import { fused, type Registration } from "../tfjs.ts"
 /** Products of one attention pass over [B, N, D], in the unit by which kernels are split over threads. */
 export const attentionWork = (b: number, n: number, d: number): number => b * n * n * d / 8
 
-/** Attention of all heads of a batch in one call, straight from q, k and v. */
+/** The most rows of a map that exist at once; a causal map has less to do the more blocks there are. */
+const MOST_ROWS = { all: 256, causal: 64 }
+
+/**
+ * How many rows of a map a thread makes at a time, and the bytes of one such block: memory is linear in N. Blocks are of
+ * one size, the last may be shorter. They depend on N and the mask alone, so that bits depend on nothing else.
+ */
+export const blockOf = (n: number, causal: boolean): { readonly rows: number; readonly bytes: number } => {
+  const blocks = Math.ceil(n / (causal ? MOST_ROWS.causal : MOST_ROWS.all))
+  const rows = Math.min(n, 4 * Math.ceil(n / (4 * blocks)))
+  return { rows, bytes: 4 * rows * 16 * Math.ceil(n / 16) } // rows start at cache lines: strideOf in the assembly
+}
+
+/** Attention of all heads of a batch in one call, straight from q, k and v. No map is ever whole. */
 export const attentionKernels: ReadonlyArray<Registration> = [
   fused(attentionForward, (cpu, { q, k, v }, { numHeads, causal }) => {
     const [b = 0, n = 0, d = 0] = q.shape
-    const out = cpu.output([b, n, d]), map = cpu.output([b, numHeads, n, n])
-    const inputs = [cpu.address(q), cpu.address(k), cpu.address(v)]
-    const words = [...inputs, written(out.address), written(map.address), b, n, d, numHeads, causal ? 1 : 0]
-    cpu.run("attention", words, [1 / Math.sqrt(d / numHeads)], attentionWork(b, n, d))
-    return { out: out.info, map: map.info }
+    const out = cpu.output([b, n, d]), stats = cpu.output([b, numHeads, n, 2])
+    const { rows, bytes } = blockOf(n, causal)
+    cpu.withRoom(cpu.pool.threads * bytes, (room) => {
+      const inputs = [cpu.address(q), cpu.address(k), cpu.address(v)]
+      const outputs = [out.address, stats.address, room].map(written)
+      const words = [...inputs, ...outputs, b, n, d, numHeads, rows, causal ? 1 : 0]
+      cpu.run("attention", words, [1 / Math.sqrt(d / numHeads)], attentionWork(b, n, d))
+    })
+    return { out: out.info, stats: stats.info }
   }),
-  fused(attentionBackward, (cpu, { dy, q, k, v, map }, { numHeads }) => {
+  fused(attentionBackward, (cpu, { dy, q, k, v, stats }, { numHeads, causal }) => {
     const [b = 0, n = 0, d = 0] = q.shape
     const dq = cpu.output([b, n, d]), dk = cpu.output([b, n, d]), dv = cpu.output([b, n, d])
-    cpu.withRoom(4 * cpu.pool.threads * n * n, (room) => {
-      const inputs = [cpu.address(dy), cpu.address(q), cpu.address(k), cpu.address(v), cpu.address(map)]
-      const words = [
-        ...inputs,
-        written(dq.address),
-        written(dk.address),
-        written(dv.address),
-        written(room),
-        b,
-        n,
-        d,
-        numHeads
-      ]
+    const { rows, bytes } = blockOf(n, causal)
+    cpu.withRoom(2 * cpu.pool.threads * bytes, (room) => {
+      const inputs = [dy, q, k, v, stats].map((info) => cpu.address(info))
+      const outputs = [dq.address, dk.address, dv.address, room].map(written)
+      const words = [...inputs, ...outputs, b, n, d, numHeads, rows, causal ? 1 : 0]
       cpu.run("attentionGrad", words, [1 / Math.sqrt(d / numHeads)], 2 * attentionWork(b, n, d))
     })
     return { dq: dq.info, dk: dk.info, dv: dv.info }

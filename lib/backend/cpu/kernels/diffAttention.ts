@@ -1,42 +1,34 @@
 import { diffAttentionBackward, diffAttentionForward } from "../../../ops/diffAttention.ts"
 import { written } from "../address.ts"
 import { fused, type Registration } from "../tfjs.ts"
-import { attentionWork } from "./attention.ts"
+import { attentionWork, blockOf } from "./attention.ts"
 
-/** Differential attention of all pairs of heads of a batch in one call, straight from q, k and v. */
+/** Differential attention of all pairs of heads of a batch in one call, straight from q, k and v. No map is ever whole. */
 export const diffAttentionKernels: ReadonlyArray<Registration> = [
   fused(diffAttentionForward, (cpu, { q, k, v, lambda }, { numHeads, causal }) => {
     const [b = 0, n = 0, d = 0] = q.shape
-    const pairs = numHeads / 2
-    const out = cpu.output([b, n, d]), first = cpu.output([b, pairs, n, n]), second = cpu.output([b, pairs, n, n])
-    cpu.withRoom(4 * cpu.pool.threads * n * n, (room) => {
-      const inputs = [cpu.address(q), cpu.address(k), cpu.address(v), cpu.address(lambda)]
-      const outputs = [out.address, first.address, second.address, room].map(written)
-      const words = [...inputs, ...outputs, b, n, d, pairs, causal ? 1 : 0]
+    const out = cpu.output([b, n, d]), stats = cpu.output([b, numHeads, n, 2])
+    const { rows, bytes } = blockOf(n, causal)
+    cpu.withRoom(2 * cpu.pool.threads * bytes, (room) => {
+      const inputs = [q, k, v, lambda].map((info) => cpu.address(info))
+      const outputs = [out.address, stats.address, room].map(written)
+      const words = [...inputs, ...outputs, b, n, d, numHeads / 2, rows, causal ? 1 : 0]
       cpu.run("diffAttention", words, [1 / Math.sqrt(d / numHeads)], attentionWork(b, n, d))
     })
-    return { out: out.info, first: first.info, second: second.info }
+    return { out: out.info, stats: stats.info }
   }),
-  fused(diffAttentionBackward, (cpu, { dy, q, k, v, lambda, first, second }, { numHeads }) => {
+  fused(diffAttentionBackward, (cpu, { dy, q, k, v, lambda, stats }, { numHeads, causal }) => {
     const [b = 0, n = 0, d = 0] = q.shape
     const pairs = numHeads / 2
     const dq = cpu.output([b, n, d]), dk = cpu.output([b, n, d]), dv = cpu.output([b, n, d]), dlambda = cpu.output([])
-    cpu.withRoom(8 * b * pairs + 8 * cpu.pool.threads * n * n, (sums) => {
-      const room = sums + 8 * b * pairs
-      const inputs = [dy, q, k, v, lambda, first, second].map((info) => cpu.address(info))
-      const words = [
-        ...inputs,
-        written(dq.address),
-        written(dk.address),
-        written(dv.address),
-        written(sums),
-        written(room),
-        b,
-        n,
-        d,
-        pairs
-      ]
-      cpu.run("diffAttentionGrad", words, [1 / Math.sqrt(d / numHeads)], 2 * attentionWork(b, n, d))
+    const { rows, bytes } = blockOf(n, causal)
+    cpu.withRoom(8 * b * pairs, (sums) => {
+      cpu.withRoom(3 * cpu.pool.threads * bytes, (room) => {
+        const inputs = [dy, q, k, v, lambda, stats].map((info) => cpu.address(info))
+        const outputs = [dq.address, dk.address, dv.address, sums, room].map(written)
+        const words = [...inputs, ...outputs, b, n, d, pairs, rows, causal ? 1 : 0]
+        cpu.run("diffAttentionGrad", words, [1 / Math.sqrt(d / numHeads)], 2 * attentionWork(b, n, d))
+      })
       cpu.run("joinDoubles", [sums, b * pairs, written(dlambda.address)], [-1], 0)
     })
     return { dq: dq.info, dk: dk.info, dv: dv.info, dlambda: dlambda.info }

@@ -1,5 +1,5 @@
 import { share, word } from "./job"
-import { exp1, exp4, log1, max4, sum4 } from "./maths"
+import { exp1, exp4, max4, sum4 } from "./maths"
 
 /** Softmax of the first `seen` of `cols` numbers, zeros after them; x and y may be one place. NaN makes the row NaN. */
 export function softmaxRow(x: usize, y: usize, cols: usize, seen: usize): void {
@@ -69,61 +69,5 @@ export function softmaxGrad(t: usize, T: usize): void {
   for (let r = share(rows, t, T); r < to; r++) {
     const o = (r * cols) << 2
     softmaxGradRow(dy + o, y + o, dx + o, cols, 1)
-  }
-}
-
-/** The largest number of a row; NaN when there is one. */
-@inline function rowMax(x: usize, cols: usize): f32 {
-  let top = load<f32>(x)
-  for (let j: usize = 1; j < cols; j++) {
-    const v = load<f32>(x + (j << 2))
-    if (v > top || v != v) top = v
-  }
-  return top
-}
-
-/** The sum of exp(x - top) in double; y becomes the exponentials. */
-@inline function sumExp(x: usize, y: usize, cols: usize, top: f32): f64 {
-  const shift = f32x4.splat(top)
-  let low = f64x2.splat(0), high = f64x2.splat(0)
-  let j: usize = 0
-  for (; j + 4 <= cols; j += 4) {
-    const e = exp4(f32x4.sub(v128.load(x + (j << 2)), shift))
-    v128.store(y + (j << 2), e)
-    low = f64x2.add(low, f64x2.promote_low_f32x4(e))
-    high = f64x2.add(high, f64x2.promote_low_f32x4(v128.shuffle<f32>(e, e, 2, 3, 2, 3)))
-  }
-  const both = f64x2.add(low, high)
-  let total = f64x2.extract_lane(both, 0) + f64x2.extract_lane(both, 1)
-  for (; j < cols; j++) {
-    const e = exp1(load<f32>(x + (j << 2)) - top)
-    store<f32>(y + (j << 2), e)
-    total += <f64>e
-  }
-  return total
-}
-
-/**
- * One side of the contrastive loss on logits [B, B], in place: logits become (softmax - 1) / 2B.
- * Words: logits, B, losses [B], hits [B]: cross-entropy of each row, and 1 where its first maximum is on the diagonal.
- */
-export function contrastiveRows(t: usize, T: usize): void {
-  const x = word(0), b = word(1), losses = word(2), hits = word(3)
-  const scale: f32 = 1 / (2 * <f32>b)
-  const to = share(b, t + 1, T)
-  for (let r = share(b, t, T); r < to; r++) {
-    const row = x + ((r * b) << 2)
-    const own = load<f32>(row + (r << 2))
-    const top = rowMax(row, b)
-    let isHit = own == top
-    for (let j: usize = 0; j < r; j++) if (load<f32>(row + (j << 2)) == top) isHit = false
-    const total = sumExp(row, row, b, top)
-    store<f32>(losses + (r << 2), <f32>(log1(total) - (<f64>own - <f64>top)))
-    store<f32>(hits + (r << 2), isHit ? 1 : 0)
-    const inverse = <f32>(1 / total)
-    for (let j: usize = 0; j < b; j++) {
-      const at = row + (j << 2)
-      store<f32>(at, (load<f32>(at) * inverse - (j == r ? <f32>1 : <f32>0)) * scale)
-    }
   }
 }

@@ -3,14 +3,14 @@ import { arenaOf, offsetOf, type Word } from "./address.ts"
 import type { Arenas, Block } from "./arenas.ts"
 import { KernelFailed, OutOfMemory } from "./errors.ts"
 import { ERROR_TEXT, layout, SCRATCH_BYTES, SPINS, type WorkerSetup } from "./layout.ts"
-import { kernelNames, kernelsBase64 } from "./wasm/kernels.generated.ts"
+import { instantiate } from "./wasm/instance.ts"
+import { kernelNames } from "./wasm/kernels.generated.ts"
+import { moduleBytes } from "./wasm/modules.ts"
 
 /** The name of an exported WebAssembly kernel. */
 export type KernelName = (typeof kernelNames)[number]
 
 type Kernel = (thread: number, threads: number) => void
-
-const decode = (base64: string): Uint8Array<ArrayBuffer> => Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))
 
 const isKernel = (value: unknown): value is Kernel => typeof value === "function"
 
@@ -42,7 +42,7 @@ interface Copy {
  */
 export class Pool {
   readonly #arenas: Arenas
-  readonly #bytes = decode(kernelsBase64)
+  readonly #bytes = moduleBytes("mul-add")
   readonly #module: WebAssembly.Module
   readonly #places: Array<Place | undefined> = []
   readonly #index: ReadonlyMap<string, number>
@@ -141,7 +141,7 @@ export class Pool {
     if (present !== undefined) return present
     const memory = this.#arenas.memories[arena]
     if (memory === undefined) throw new Error(`there is no arena ${arena}`)
-    const { exports } = new WebAssembly.Instance(this.#module, { env: { memory } })
+    const exports = instantiate(this.#module, { memory })
     const place: Place = {
       kernels: kernelNames.map((name) => {
         const kernel = exports[name]

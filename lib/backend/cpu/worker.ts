@@ -1,5 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads"
 import { ERROR_TEXT, layout, SPINS, type WorkerSetup } from "./layout.ts"
+import { instantiate } from "./wasm/instance.ts"
 
 // A worker of pool.ts: waits for a job, runs its share of the kernel on the shared memory, says that it is done.
 
@@ -16,7 +17,7 @@ const kernelsIn = (arena: number): WebAssembly.Exports => {
   if (present !== undefined) return present
   const memory = setup.memories[arena]
   if (memory === undefined) throw new Error(`there is no arena ${arena}`)
-  return exportsOf[arena] = new WebAssembly.Instance(module, { env: { memory } }).exports
+  return exportsOf[arena] = instantiate(module, { memory })
 }
 kernelsIn(0)
 

@@ -35,6 +35,10 @@ export const countsOf = ({ code, output }: Pick<Outcome, "code" | "output">): Co
   return code !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts
 }
 
+/** The lines of an output that name what failed, as test/reporter.ts and `check` write them. */
+export const failuresIn = (output: string): ReadonlyArray<string> =>
+  output.split("\n").filter((line) => line.startsWith("failed: ") || line.startsWith("FAILED "))
+
 /** Sums. */
 export const addCounts = (all: ReadonlyArray<Counts>): Counts =>
   all.reduce((sum, counts) => ({

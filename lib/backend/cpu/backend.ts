@@ -3,7 +3,8 @@ import type { backend_util, DataType, TensorInfo } from "@tensorflow/tfjs-core"
 import { MathBackendCPU } from "@tensorflow/tfjs-backend-cpu"
 import type { Word } from "./address.ts"
 import type { Arenas, Block } from "./arenas.ts"
-import type { KernelName, Pool } from "./pool.ts"
+import type { KernelName } from "./pool.ts"
+import type { Runner } from "./runner.ts"
 
 type Values = backend_util.BackendValues
 
@@ -59,7 +60,7 @@ export interface Output {
 export class ArenaBackend extends MathBackendCPU {
   override readonly data: tf.DataStorage<Stored>
   readonly arena: Arenas
-  readonly pool: Pool
+  readonly pool: Runner
   /** How many results of copied cpu kernels were moved from the heap into the arena. */
   moves = 0
   /** How many holders of `registerCpu` have not closed yet; the last one takes the backend out of tfjs. */
@@ -67,7 +68,7 @@ export class ArenaBackend extends MathBackendCPU {
   /** References made by the kernel that runs now; given back when it throws. */
   #made: Array<object> = []
 
-  constructor(arena: Arenas, pool: Pool) {
+  constructor(arena: Arenas, pool: Runner) {
     super()
     this.data = new tf.DataStorage<Stored>(this, tf.engine())
     this.arena = arena

@@ -1,9 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core"
 import { Arenas, type ArenaUsage } from "./arenas.ts"
 import { ArenaBackend } from "./backend.ts"
-import { fusedKernels } from "./kernels/index.ts"
 import { Pool } from "./pool.ts"
-import { elementwiseKernels, matMulKernels, reduceKernels, shapingKernels } from "./stock/index.ts"
+import { registrations } from "./registrations.ts"
 import { BACKEND, quiet, registerKernels } from "./tfjs.ts"
 
 /** The engine as the rest of the library sees it. */
@@ -88,7 +87,7 @@ const arenasHere = async (): Promise<number> => {
 const openBackend = (arenaCount: number): ArenaBackend => {
   const present = tf.findBackend(BACKEND)
   if (present instanceof ArenaBackend) return present
-  registerKernels([...matMulKernels, ...elementwiseKernels, ...reduceKernels, ...shapingKernels, ...fusedKernels])
+  registerKernels(BACKEND, registrations)
   const arena = new Arenas({ count: arenaCount })
   const backend = new ArenaBackend(arena, new Pool(arena))
   tf.registerBackend(BACKEND, () => backend)

@@ -4,7 +4,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core"
 import type { TensorInfo } from "@tensorflow/tfjs-core"
-import type { Attrs, Fused } from "../../ops/kernel.ts"
+import type { Attrs, Fused, FusedList } from "../../ops/kernel.ts"
 import type { ArenaBackend } from "./backend.ts"
 
 /** The name under which tfjs knows the engine. */
@@ -52,17 +52,30 @@ export const fused = <In extends string, A extends Attrs, Out extends string>(
   }
 })
 
+/** A kernel for an operation of lib/ops on a list of tensors. */
+export const fusedList = <A extends Attrs>(
+  operation: FusedList<A>,
+  make: (cpu: ArenaBackend, inputs: ReadonlyArray<TensorInfo>, attrs: A) => ReadonlyArray<TensorInfo>
+): Registration => ({
+  kernelName: operation.name,
+  kernelFunc: (call) => {
+    const inputs = Object.values(call.inputs as Readonly<Record<string, TensorInfo>>)
+    const cpu = call.backend as ArenaBackend
+    return [...cpu.attempt(() => make(cpu, inputs, call.attrs as unknown as A))]
+  }
+})
+
 /** Keeps tfjs's cpu backend from printing its advertisement at first use. */
 export const quiet = (backend: object | null): void => {
   if (backend !== null && "firstUse" in backend) Object.assign(backend, { firstUse: false })
 }
 
-/** Copies tfjs's cpu kernels to the engine's name and puts ours over them; once for the process. */
-export const registerKernels = (registrations: ReadonlyArray<Registration>): void => {
-  if (tf.getKernelsForBackend(BACKEND).length > 0) return
+/** Copies tfjs's cpu kernels to a backend's name and puts ours over them; once for the process and name. */
+export const registerKernels = (backendName: string, registrations: ReadonlyArray<Registration>): void => {
+  if (tf.getKernelsForBackend(backendName).length > 0) return
   const ours = new Set(registrations.map((registration) => registration.kernelName))
   for (const config of tf.getKernelsForBackend("cpu")) {
-    if (!ours.has(config.kernelName)) tf.registerKernel({ ...config, backendName: BACKEND })
+    if (!ours.has(config.kernelName)) tf.registerKernel({ ...config, backendName })
   }
-  for (const registration of registrations) tf.registerKernel({ ...registration, backendName: BACKEND })
+  for (const registration of registrations) tf.registerKernel({ ...registration, backendName })
 }

@@ -1,0 +1,6 @@
+export { BlasUnavailable } from "./errors.ts"
+export { BLAS_VARIABLE, blasCandidates, type Candidate, findBlas, type FindOptions, type FoundBlas } from "./find.ts"
+export type { BlasMake } from "./make.ts"
+export { type Blas, type BlasChoice, openBlas } from "./open.ts"
+export type { Refusal, WrongProduct } from "./refusal.ts"
+export { SELF_TEST_BYTES, selfTest } from "./selfTest.ts"

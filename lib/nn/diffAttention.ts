@@ -51,17 +51,26 @@ export interface DiffAttentionLook {
   readonly lambda: Value
 }
 
+/** What both ways share: the projections and lambda before `attend`, the sub-norm and the projection after it. */
+const around = <Attended extends { readonly out: Value }>(
+  { lambdaInit, ...options }: DiffAttentionOptions,
+  attend: (q: Value, k: Value, v: Value, lambda: Value, options: AttentionOptions) => Attended
+) =>
+(p: DiffAttention, x: Value): Attended & { readonly lambda: Value } => {
+  const lambda = lambdaOf(lambdaInit)(p.lambda)
+  const attended = attend(linear(p.q, x), linear(p.k, x), linear(p.v, x), lambda, options)
+  return { ...attended, out: linear(p.out, subNorm(p.subNorm, lambdaInit, attended.out)), lambda }
+}
+
 /** `diffAttention` that also hands out its maps and lambda, for looking at and for the goldens. */
-export const lookAtDiffAttention =
-  ({ lambdaInit, ...options }: DiffAttentionOptions) => (p: DiffAttention, x: Value): DiffAttentionLook => {
-    const lambda = lambdaOf(lambdaInit)(p.lambda)
-    const look = ops.diffAttentionMaps(linear(p.q, x), linear(p.k, x), linear(p.v, x), lambda, options)
-    return { ...look, out: linear(p.out, subNorm(p.subNorm, lambdaInit, look.out)), lambda }
-  }
+export const lookAtDiffAttention = (options: DiffAttentionOptions): (p: DiffAttention, x: Value) => DiffAttentionLook =>
+  around(options, ops.diffAttentionMaps)
 
 /**
  * Two softmax maps per head, the second times lambda subtracted from the first, applied to v, normalised per head,
  * scaled by 1 - lambdaInit and projected. x [B, N, D] -> [B, N, D]. Source: DiffCLIP section 3; REFERENCE 2.3.
  */
-export const diffAttention = (options: DiffAttentionOptions) => (p: DiffAttention, x: Value): Value =>
-  lookAtDiffAttention(options)(p, x).out
+export const diffAttention = (options: DiffAttentionOptions): (p: DiffAttention, x: Value) => Value => {
+  const attend = around(options, (...operands) => ({ out: ops.diffAttention(...operands) }))
+  return (p, x) => attend(p, x).out
+}

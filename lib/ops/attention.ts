@@ -1,9 +1,10 @@
 import * as tf from "@tensorflow/tfjs-core"
 import type { Value } from "../tensor/index.ts"
 import { checkShape, dims3, headDimOf, record } from "../tensor/index.ts"
+import { type AttentionAttrs, mapsOf, scaleOf, scoresOf, statsOf } from "./attentionScores.ts"
 import { mergeHeads, splitHeads } from "./heads.ts"
 import { type Fused, run } from "./kernel.ts"
-import { softmaxBackward, softmaxForward } from "./softmax.ts"
+import { softmaxBackward } from "./softmax.ts"
 
 /** How many heads, and whether token i sees tokens 0..i only (`causal`) or all. */
 export interface AttentionOptions {
@@ -11,30 +12,31 @@ export interface AttentionOptions {
   readonly mask: "none" | "causal"
 }
 
-type AttentionAttrs = { readonly numHeads: number; readonly causal: boolean }
-
-/** q, k, v [B, N, D] -> out [B, N, D], map [B, H, N, N]; scores are scaled by Dh^-1/2, Dh = D / H. */
-export const attentionForward: Fused<"q" | "k" | "v", AttentionAttrs, "out" | "map"> = {
+/**
+ * q, k, v [B, N, D] -> out [B, N, D], stats [B, H, N, 2]; scores are scaled by Dh^-1/2, Dh = D / H. `stats` holds each
+ * row's largest score and 1 / sum(exp(score - largest)): with it the backward pass makes the maps again.
+ */
+export const attentionForward: Fused<"q" | "k" | "v", AttentionAttrs, "out" | "stats"> = {
   name: "DiffClipAttention",
-  outputs: ["out", "map"],
-  compose: ({ q, k, v }, { numHeads, causal }) => {
-    const scale = (q.shape[2] ?? 0) / numHeads
-    const scores = tf.matMul(tf.mul(splitHeads(q, numHeads), scale ** -0.5), splitHeads(k, numHeads), false, true)
-    const { y: map } = run(softmaxForward, { x: scores }, { causal })
-    return { out: mergeHeads(tf.matMul(map, splitHeads(v, numHeads))), map }
+  outputs: ["out", "stats"],
+  compose: ({ q, k, v }, attrs) => {
+    const scores = scoresOf(q, k, attrs)
+    const stats = statsOf(scores)
+    return { out: mergeHeads(tf.matMul(mapsOf(scores, stats), splitHeads(v, attrs.numHeads))), stats }
   }
 }
 
-/** dy, q, k, v [B, N, D], map [B, H, N, N] -> dq, dk, dv [B, N, D]. */
-export const attentionBackward: Fused<"dy" | "q" | "k" | "v" | "map", AttentionAttrs, "dq" | "dk" | "dv"> = {
+/** dy, q, k, v [B, N, D], stats [B, H, N, 2] -> dq, dk, dv [B, N, D]. */
+export const attentionBackward: Fused<"dy" | "q" | "k" | "v" | "stats", AttentionAttrs, "dq" | "dk" | "dv"> = {
   name: "DiffClipAttentionGrad",
   outputs: ["dq", "dk", "dv"],
-  compose: ({ dy, q, k, v, map }, { numHeads }) => {
-    const scale = ((q.shape[2] ?? 0) / numHeads) ** -0.5
+  compose: ({ dy, q, k, v, stats }, attrs) => {
+    const { numHeads } = attrs
+    const map = mapsOf(scoresOf(q, k, attrs), stats)
     const g = splitHeads(dy, numHeads)
     const dv = tf.matMul(map, g, true, false)
     const dMap = tf.matMul(g, splitHeads(v, numHeads), false, true)
-    const dScores = tf.mul(run(softmaxBackward, { dy: dMap, y: map }, {}).dx, scale)
+    const dScores = tf.mul(run(softmaxBackward, { dy: dMap, y: map }, {}).dx, scaleOf(q, numHeads))
     return {
       dq: mergeHeads(tf.matMul(dScores, splitHeads(k, numHeads))),
       dk: mergeHeads(tf.matMul(dScores, splitHeads(q, numHeads), true, false)),
@@ -50,9 +52,10 @@ export const attention = (q: Value, k: Value, v: Value, { numHeads, mask }: Atte
   checkShape("attention", "v", v.tensor, shape)
   headDimOf("attention", shape[2], numHeads, false)
   const attrs = { numHeads, causal: mask === "causal" }
-  const { out, map } = run(attentionForward, { q: q.tensor, k: k.tensor, v: v.tensor }, attrs)
-  return record("attention", [q, k, v], out, [q.tensor, k.tensor, v.tensor, map], (dy) => {
-    const grads = run(attentionBackward, { dy, q: q.tensor, k: k.tensor, v: v.tensor, map }, attrs)
-    return [grads.dq, grads.dk, grads.dv]
+  const inputs = { q: q.tensor, k: k.tensor, v: v.tensor }
+  const { out, stats } = run(attentionForward, inputs, attrs)
+  return record("attention", [q, k, v], out, [q.tensor, k.tensor, v.tensor, stats], (dy) => {
+    const { dq, dk, dv } = run(attentionBackward, { dy, ...inputs, stats }, attrs)
+    return [dq, dk, dv]
   })
 }

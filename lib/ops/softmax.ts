@@ -24,7 +24,8 @@ export const softmaxBackward: Fused<"dy" | "y", Record<never, never>, "dx"> = {
 /** Not -Infinity: a GPU may compute as if there were none. Either way exp makes 0 of it. */
 const HIDDEN = -1e30
 
-const hideLater = (scores: Tensor): Tensor => {
+/** Scores [..., R, N] with what stands above the diagonal of each [R, N] map hidden. */
+export const hideLater = (scores: Tensor): Tensor => {
   const [rows, columns] = [dimOf("softmax", scores.shape, -2), dimOf("softmax", scores.shape, -1)]
   const isSeen = new Uint8Array(rows * columns)
   for (let r = 0; r < rows; r++) isSeen.fill(1, r * columns, r * columns + r + 1)

@@ -5,15 +5,17 @@ import { fused, type Registration } from "../tfjs.ts"
 /** Products of one attention pass over [B, N, D], in the unit by which kernels are split over threads. */
 export const attentionWork = (b: number, n: number, d: number): number => b * n * n * d / 8
 
-/** The most rows of a map that exist at once; a causal map has less to do the more blocks there are. */
-const MOST_ROWS = { all: 256, causal: 64 }
+/** Maps of so many tokens are made whole, one at a time. */
+const WHOLE = 256
+/** The most rows of a larger map that exist at once, and of a causal one: its blocks end at the diagonal. */
+const MOST_ROWS = { none: 128, causal: 64 }
 
 /**
  * How many rows of a map a thread makes at a time, and the bytes of one such block: memory is linear in N. Blocks are of
  * one size, the last may be shorter. They depend on N and the mask alone, so that bits depend on nothing else.
  */
 export const blockOf = (n: number, causal: boolean): { readonly rows: number; readonly bytes: number } => {
-  const blocks = Math.ceil(n / (causal ? MOST_ROWS.causal : MOST_ROWS.all))
+  const blocks = Math.ceil(n / (causal ? MOST_ROWS.causal : n <= WHOLE ? WHOLE : MOST_ROWS.none))
   const rows = Math.min(n, 4 * Math.ceil(n / (4 * blocks)))
   return { rows, bytes: 4 * rows * 16 * Math.ceil(n / 16) } // rows start at cache lines: strideOf in the assembly
 }

@@ -103,7 +103,32 @@ const canaries: ReadonlyArray<Canary | PlainCanary> = [
       })
     })
   },
-  { kernel: "sumSquares", inputs: { x: [5, 7] }, outputs: (p) => ({ y: ops.sumSquares(of(p, "x")) }) },
+  {
+    kernel: "adamWAll",
+    inputs: { p: [5, 7], q: [3], g: [5, 7], h: [3] },
+    outputs: (p) => {
+      const part = (name: string, grad: string, weightDecay: number) => ({
+        p: of(p, name),
+        g: of(p, grad),
+        m: tf.mul(of(p, grad), 0.3),
+        v: tf.square(of(p, name)),
+        lr: 0.5,
+        weightDecay
+      })
+      const parts = [part("p", "g", 0.2), part("q", "h", 0)]
+      const updated = ops.adamWAll(parts, { beta1: 0.9, beta2: 0.98, eps: 1e-3, step: 3 })
+      return Object.fromEntries(updated.flatMap((of, i) => Object.entries(of).map(([name, x]) => [`${name}${i}`, x])))
+    }
+  },
+  {
+    kernel: "raw",
+    inputs: { x: [5, 7], y: [3], z: [5, 7] },
+    outputs: (p) => ({
+      norm: ops.raw.norm([of(p, "x"), of(p, "y")]),
+      clamped: ops.raw.clamp(of(p, "x"), -0.5, 0.7),
+      sum: ops.raw.accumulate(of(p, "z"), of(p, "x"))
+    })
+  },
   {
     kernel: "mask",
     inputs: { x: [3] },

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core"
 import type { Tensor } from "@tensorflow/tfjs-core"
-import { type Fused, run } from "./kernel.ts"
+import { type Fused, type FusedList, hasKernel, run, runList } from "./kernel.ts"
 
 /** Settings of one AdamW update; `step` counts from 1. */
 export type AdamWAttrs = {
@@ -46,12 +46,64 @@ export const adamW = (
   return updated
 }
 
-/** x of any shape -> the sum of its squares, a scalar; for gradient norms. */
-export const sumSquaresForward: Fused<"x", Record<never, never>, "y"> = {
-  name: "DiffClipSumSquares",
-  outputs: ["y"],
-  compose: ({ x }) => ({ y: tf.sum(tf.square(x)) })
+/** One parameter of a step: its tensors, and where it differs from the others in rate and decay. */
+export interface AdamWPart {
+  readonly p: Tensor
+  readonly g: Tensor
+  readonly m: Tensor
+  readonly v: Tensor
+  readonly lr: number
+  readonly weightDecay: number
 }
 
-/** The sum of squares of a tensor, a scalar that the caller owns. */
-export const sumSquares = (x: Tensor): Tensor => tf.tidy(() => run(sumSquaresForward, { x }, {}).y)
+/** What all parameters of a step share, and `lr` and `weightDecay` of each. */
+export type AdamWListAttrs = Omit<AdamWAttrs, "lr" | "weightDecay"> & {
+  readonly lr: Array<number>
+  readonly weightDecay: Array<number>
+}
+
+/** p0, g0, m0, v0, p1, ... -> p0, m0, v0, p1, ...: `adamWUpdate` of each, under its terms. */
+export const adamWListUpdate: FusedList<AdamWListAttrs> = {
+  name: "DiffClipAdamWList",
+  compose: (inputs, { lr, weightDecay, ...shared }) =>
+    lr.flatMap((rate, i) => {
+      const [p, g, m, v] = inputs.slice(4 * i, 4 * i + 4)
+      if (p === undefined || g === undefined || m === undefined || v === undefined) {
+        throw new Error(`adamW: ${lr.length} rates, but ${inputs.length} tensors instead of four for each`)
+      }
+      const next = adamWUpdate.compose({ p, g, m, v }, { ...shared, lr: rate, weightDecay: weightDecay[i] ?? 0 })
+      return [next.p, next.m, next.v]
+    })
+}
+
+/**
+ * The updates of many parameters, in one dispatch where the backend has a kernel for it and one by one where not, so that
+ * no second copy of all of them exists. Consumes every p, m and v: their memory is written in place, except that a tensor
+ * whose numbers somebody else holds too (a clone, a reshaped view, a snapshot) keeps them and the update gets memory of
+ * its own. Throws before anything is written when one tensor stands in two places.
+ */
+export const adamWAll = (
+  parts: ReadonlyArray<AdamWPart>,
+  shared: Omit<AdamWAttrs, "lr" | "weightDecay">
+): ReadonlyArray<{ readonly p: Tensor; readonly m: Tensor; readonly v: Tensor }> => {
+  const all = parts.flatMap(({ p, g, m, v }) => [p, g, m, v])
+  if (new Set(all).size < all.length) {
+    throw new Error(
+      "adamW: one tensor is given twice; a parameter that stands in two places needs one gradient, their sum"
+    )
+  }
+  if (!hasKernel(adamWListUpdate.name)) {
+    return parts.map(({ p, g, m, v, lr, weightDecay }) => adamW(p, g, m, v, { ...shared, lr, weightDecay }))
+  }
+  const attrs = { ...shared, lr: parts.map(({ lr }) => lr), weightDecay: parts.map(({ weightDecay }) => weightDecay) }
+  const updated: Array<Tensor> = []
+  tf.tidy(() => {
+    for (const tensor of runList(adamWListUpdate, all, attrs)) updated.push(tf.keep(tensor))
+  })
+  for (const { p, m, v } of parts) for (const tensor of [p, m, v]) tensor.dispose()
+  return parts.map((_, i) => {
+    const [p, m, v] = updated.slice(3 * i, 3 * i + 3)
+    if (p === undefined || m === undefined || v === undefined) throw new Error("adamW: the kernel gave too few results")
+    return { p, m, v }
+  })
+}

@@ -1,4 +1,4 @@
-import { adamWUpdate, sumSquaresForward } from "./adamW.ts"
+import { adamWListUpdate, adamWUpdate } from "./adamW.ts"
 import { attentionBackward, attentionForward } from "./attention.ts"
 import { contrastiveBackward, contrastiveForward } from "./contrastive.ts"
 import { diffAttentionBackward, diffAttentionForward } from "./diffAttention.ts"
@@ -9,12 +9,13 @@ import { layerNormBackward, layerNormForward } from "./layerNorm.ts"
 import { linearForward } from "./matmul.ts"
 import { patchifyForward } from "./patchify.ts"
 import { quickGeluBackward, quickGeluForward } from "./quickGelu.ts"
+import { accumulateForward, clampForward, normForward } from "./raw.ts"
 import { rmsNormBackward, rmsNormForward } from "./rmsNorm.ts"
 import { softmaxBackward, softmaxForward } from "./softmax.ts"
 
 /** The kernels that a backend may bring, by operation: names only, the contract is each `Fused` value's docstring. */
 export const kernels: Readonly<Record<string, ReadonlyArray<string>>> = {
-  adamW: [adamWUpdate.name, sumSquaresForward.name],
+  adamW: [adamWUpdate.name, adamWListUpdate.name],
   attention: [attentionForward.name, attentionBackward.name],
   contrastive: [contrastiveForward.name, contrastiveBackward.name],
   diffAttention: [diffAttentionForward.name, diffAttentionBackward.name],
@@ -25,6 +26,7 @@ export const kernels: Readonly<Record<string, ReadonlyArray<string>>> = {
   matmul: [linearForward.name],
   patchify: [patchifyForward.name],
   quickGelu: [quickGeluForward.name, quickGeluBackward.name],
+  raw: [accumulateForward.name, clampForward.name, normForward.name],
   rmsNorm: [rmsNormForward.name, rmsNormBackward.name],
   softmax: [softmaxForward.name, softmaxBackward.name]
 }

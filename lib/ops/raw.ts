@@ -1,10 +1,10 @@
 /**
- * Arithmetic on plain tensors, outside the tape: for optimizers and sums of gradients. Each function leaves its operands
- * alone and returns one new tensor, which a surrounding tidy frees unless it is kept.
+ * Arithmetic on plain tensors, outside the tape: for optimizers and sums of gradients. Each function but `accumulate`
+ * leaves its operands alone; each returns one new tensor, which a surrounding tidy frees unless it is kept.
  */
 import * as tf from "@tensorflow/tfjs-core"
 import type { Tensor } from "@tensorflow/tfjs-core"
-import { sumSquares } from "./adamW.ts"
+import { type Fused, type FusedList, run, runList } from "./kernel.ts"
 
 /** Scalars [] or [1] one after the other, [n]: many numbers that are read at once. No tensors give an empty one. */
 export const pack = (scalars: ReadonlyArray<Tensor>): Tensor =>
@@ -16,12 +16,30 @@ export const rows = (x: Tensor, from: number, count: number): Tensor => tf.slice
 /** Matrices [R_i, E] one below the other, [sum of R_i, E]. */
 export const stackRows = (parts: ReadonlyArray<Tensor>): Tensor => tf.concat([...parts], 0)
 
+/** Tensors of any shapes -> one scalar, the root of the sum of all squares; 0 for none. */
+export const normForward: FusedList<Record<never, never>> = {
+  name: "DiffClipNorm",
+  compose: (inputs) => [tf.sqrt(tf.sum(pack(inputs.map((x) => tf.tidy(() => tf.sum(tf.square(x)))))))]
+}
+
 /** The L2 norm of all numbers of some tensors together, a scalar; 0 for none. */
 export const norm = (tensors: ReadonlyArray<Tensor>): Tensor =>
-  tf.tidy(() => tf.sqrt(tf.sum(pack(tensors.map(sumSquares)))))
+  tf.tidy(() => {
+    const [y] = runList(normForward, tensors, {})
+    if (y === undefined) throw new Error("norm: the kernel gave no result")
+    return y
+  })
+
+/** x -> y of any shape: x between `lo` and `hi`. */
+export const clampForward: Fused<"x", { readonly lo: number; readonly hi: number }, "y"> = {
+  name: "DiffClipClamp",
+  outputs: ["y"],
+  compose: ({ x }, { lo, hi }) => ({ y: tf.clipByValue(x, lo, hi) })
+}
 
 /** x between two bounds, each rounded to float32; a NaN stays a NaN. */
-export const clamp = (x: Tensor, lo: number, hi: number): Tensor => tf.clipByValue(x, Math.fround(lo), Math.fround(hi))
+export const clamp = (x: Tensor, lo: number, hi: number): Tensor =>
+  run(clampForward, { x }, { lo: Math.fround(lo), hi: Math.fround(hi) }).y
 
 /** min(1, maxNorm / (norm + 1e-6)) of a scalar `norm`, as torch's clip_grad_norm_ has it. */
 export const clipFactor = (norm: Tensor, maxNorm: number): Tensor =>
@@ -32,6 +50,23 @@ export const scaleBy = (x: Tensor, factor: Tensor): Tensor => tf.mul(x, factor)
 
 /** a + b, of one shape. */
 export const addTensors = (a: Tensor, b: Tensor): Tensor => tf.add(a, b)
+
+/** sum, x of one shape -> sum + x. A kernel may write into the buffer of `sum` and hand that back. */
+export const accumulateForward: Fused<"sum" | "x", Record<never, never>, "sum"> = {
+  name: "DiffClipAccumulate",
+  outputs: ["sum"],
+  compose: ({ sum, x }) => ({ sum: tf.add(sum, x) })
+}
+
+/**
+ * sum + x, of one shape. Consumes `sum`, whose memory is written in place where nobody else holds its numbers; x stays
+ * the caller's. The result is kept: no tidy frees it.
+ */
+export const accumulate = (sum: Tensor, x: Tensor): Tensor => {
+  const total = tf.keep(tf.tidy(() => run(accumulateForward, { sum, x }, {}).sum))
+  sum.dispose()
+  return total
+}
 
 /** factor x. */
 export const scale = (x: Tensor, factor: number): Tensor => tf.mul(x, factor)

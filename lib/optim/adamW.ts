@@ -47,29 +47,34 @@ export const adamW = <P extends Params>(
   update: (grads, state, params, lr) => {
     const step = state.step + 1
     const [g, m, v] = [grads, state.mu, state.nu].map((tree) => new Map(leavesOf(tree).map((l) => [l.path, l.value])))
-    const mu = new Map<string, Value>()
-    const nu = new Map<string, Value>()
-    const updated = mapParams(params, (parameter, path) => {
-      const parts = { g: g?.get(path)?.tensor, m: m?.get(path)?.tensor, v: v?.get(path)?.tensor }
+    const trained: Array<{ readonly path: string; readonly part: ops.AdamWPart }> = []
+    for (const { path, value: parameter } of leavesOf(params)) {
       const lrScale = lrScaleOf(path)
       if (lrScale === 0) {
-        parts.g?.dispose()
-        return parameter
+        g?.get(path)?.tensor.dispose()
+        continue
       }
+      const parts = { g: g?.get(path)?.tensor, m: m?.get(path)?.tensor, v: v?.get(path)?.tensor }
       if (parts.g === undefined || parts.m === undefined || parts.v === undefined) {
         throw new Error(`adamW: gradients or state have no leaf at ${path}`)
       }
       const decay = isDecayed(parameter, path) ? weightDecay : 0
-      const attrs = { lr: lr * lrScale, beta1, beta2, eps, weightDecay: decay, step }
-      const next = ops.adamW(parameter.tensor, parts.g, parts.m, parts.v, attrs)
-      parts.g.dispose()
-      mu.set(path, value(next.m))
-      nu.set(path, value(next.v))
-      return value(next.p)
+      const tensors = { p: parameter.tensor, g: parts.g, m: parts.m, v: parts.v }
+      trained.push({ path, part: { ...tensors, lr: lr * lrScale, weightDecay: decay } })
+    }
+    const results = ops.adamWAll(trained.map(({ part }) => part), { beta1, beta2, eps, step })
+    const next = new Map(trained.map(({ path }, i) => [path, results[i]]))
+    for (const { part } of trained) part.g.dispose()
+    const updated = mapParams(params, (parameter, path) => {
+      const result = next.get(path)
+      return result === undefined ? parameter : value(result.p)
     })
-    const stateOf = (leaves: ReadonlyMap<string, Value>): P =>
-      mapParams(pickParams(updated, (path) => leaves.has(path)), (parameter, path) => leaves.get(path) ?? parameter)
-    return [updated, { step, mu: stateOf(mu), nu: stateOf(nu) }]
+    const stateOf = (name: "m" | "v"): P =>
+      mapParams(pickParams(updated, (path) => next.has(path)), (parameter, path) => {
+        const result = next.get(path)
+        return result === undefined ? parameter : value(result[name])
+      })
+    return [updated, { step, mu: stateOf("m"), nu: stateOf("v") }]
   }
 })
 

@@ -2,19 +2,20 @@ import * as tf from "@tensorflow/tfjs-core"
 import type { Tensor } from "@tensorflow/tfjs-core"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { adamWUpdate, sumSquaresForward } from "../../lib/ops/adamW.ts"
+import { adamWListUpdate, adamWUpdate } from "../../lib/ops/adamW.ts"
 import { attentionBackward, attentionForward } from "../../lib/ops/attention.ts"
 import { contrastiveBackward, contrastiveForward } from "../../lib/ops/contrastive.ts"
 import { diffAttentionBackward, diffAttentionForward } from "../../lib/ops/diffAttention.ts"
 import { gatherRowsBackward, gatherRowsForward } from "../../lib/ops/gatherRows.ts"
 import { geluBackward, geluForward } from "../../lib/ops/gelu.ts"
-import type { Attrs, Fused } from "../../lib/ops/index.ts"
-import { hasKernel, kernels, run } from "../../lib/ops/index.ts"
+import type { Attrs, Fused, FusedList } from "../../lib/ops/index.ts"
+import { hasKernel, kernels, run, runList } from "../../lib/ops/index.ts"
 import { l2NormalizeBackward, l2NormalizeForward } from "../../lib/ops/l2Normalize.ts"
 import { layerNormBackward, layerNormForward } from "../../lib/ops/layerNorm.ts"
 import { linearForward } from "../../lib/ops/matmul.ts"
 import { patchifyForward } from "../../lib/ops/patchify.ts"
 import { quickGeluBackward, quickGeluForward } from "../../lib/ops/quickGelu.ts"
+import { accumulateForward, clampForward, normForward } from "../../lib/ops/raw.ts"
 import { rmsNormBackward, rmsNormForward } from "../../lib/ops/rmsNorm.ts"
 import { softmaxBackward, softmaxForward } from "../../lib/ops/softmax.ts"
 import { onEngine, runs } from "../engines.ts"
@@ -63,6 +64,24 @@ const comparison = <In extends string, A extends Attrs, Out extends string>(
   }
 })
 
+/** The same for an operation on a list; results are compared by place. */
+const listComparison = <A extends Attrs>(
+  fused: FusedList<A>,
+  limit: (trial: Trial) => number,
+  make: (trial: Trial) => { readonly inputs: ReadonlyArray<Tensor>; readonly attrs: A }
+): Comparison => ({
+  kernel: fused.name,
+  compare: (trial) => {
+    const { inputs, attrs } = make(trial)
+    const expected = fused.compose(inputs, attrs).map((x) => [x.shape, Float32Array.from(x.dataSync())] as const)
+    const found = runList(fused, inputs, attrs).map((x) => [x.shape, Float32Array.from(x.dataSync())] as const)
+    expect(found.map(([shape]) => shape)).toEqual(expected.map(([shape]) => shape))
+    expected.forEach(([, numbers], i) =>
+      expect(errorOf(found[i]?.[1] ?? [], numbers), `${i}`).toBeLessThan(limit(trial))
+    )
+  }
+})
+
 /** Two float32 sums in different order; saturated scores near 100 carry 1e-5 on. */
 const sums = (trial: Trial): number => (trial.std > 1 ? 1e-4 : 1e-5)
 const saturating = (trial: Trial): number => (trial.std > 1 ? 5e-3 : 2e-5)
@@ -96,19 +115,32 @@ const comparisons: ReadonlyArray<Comparison> = [
     },
     attrs: { lr: 5e-4, beta1: 0.9, beta2: 0.98, eps: 1e-8, weightDecay: 0.5, step: rows }
   })),
-  // The sum of all squares: relative, so errorOf divides by it.
-  comparison(sumSquaresForward, () => 1e-5, (trial) => ({ inputs: { x: rowsOf(trial, "x") }, attrs: {} })),
+  listComparison(adamWListUpdate, () => 1e-6, ({ tensor, rows, cols, tokens }) => {
+    // More tensors than one job takes, of three sizes and under two terms in turn.
+    const shapes = Array.from({ length: 25 }, (_, i) => [[rows, cols], [tokens], [1]][i % 3] ?? [])
+    return {
+      inputs: shapes.flatMap((shape, i) => [
+        ...[tensor(`p${i}`, shape), tensor(`g${i}`, shape), tensor(`m${i}`, shape, 0.1)],
+        tf.square(tensor(`v${i}`, shape, 0.1))
+      ]),
+      attrs: {
+        ...{ beta1: 0.9, beta2: 0.98, eps: 1e-8, step: rows },
+        lr: shapes.map((_, i) => 5e-4 * (1 + i % 2)),
+        weightDecay: shapes.map((_, i) => 0.5 * (i % 2))
+      }
+    }
+  }),
   comparison(attentionForward, sums, (trial) => ({ inputs: attentionInputs(trial), attrs: attentionAttrs(trial) })),
   comparison(attentionBackward, saturating, (trial) => {
     const inputs = attentionInputs(trial)
-    const { map } = attentionForward.compose(inputs, attentionAttrs(trial))
-    return { inputs: { ...inputs, map, dy: trial.tensor("dy", inputs.q.shape) }, attrs: attentionAttrs(trial) }
+    const { stats } = attentionForward.compose(inputs, attentionAttrs(trial))
+    return { inputs: { ...inputs, stats, dy: trial.tensor("dy", inputs.q.shape) }, attrs: attentionAttrs(trial) }
   }),
   comparison(contrastiveForward, sums, (trial) => ({ inputs: pairsOf(trial), attrs: {} })),
   comparison(contrastiveBackward, (trial) => 10 * sums(trial), (trial) => {
     const inputs = pairsOf(trial)
-    const { p, q } = contrastiveForward.compose(inputs, {})
-    return { inputs: { ...inputs, p, q }, attrs: { detachColumns: trial.isCausal } }
+    const { loss: _, correct: __, ...statistics } = contrastiveForward.compose(inputs, {})
+    return { inputs: { ...inputs, dy: tf.scalar(-0.7), ...statistics }, attrs: { detachColumns: trial.isCausal } }
   }),
   comparison(diffAttentionForward, sums, (trial) => ({
     inputs: { ...attentionInputs(trial), lambda: tf.scalar(0.8) },
@@ -116,9 +148,9 @@ const comparisons: ReadonlyArray<Comparison> = [
   })),
   comparison(diffAttentionBackward, saturating, (trial) => {
     const inputs = { ...attentionInputs(trial), lambda: tf.scalar(0.8) }
-    const { first, second } = diffAttentionForward.compose(inputs, attentionAttrs(trial))
+    const { stats } = diffAttentionForward.compose(inputs, attentionAttrs(trial))
     const dy = trial.tensor("dy", inputs.q.shape)
-    return { inputs: { ...inputs, first, second, dy }, attrs: attentionAttrs(trial) }
+    return { inputs: { ...inputs, stats, dy }, attrs: attentionAttrs(trial) }
   }),
   comparison(gatherRowsForward, exact, (trial) => ({
     inputs: { table: rowsOf(trial, "table"), indices: indicesOf(trial) },
@@ -172,6 +204,18 @@ const comparisons: ReadonlyArray<Comparison> = [
   comparison(quickGeluForward, elementwise, (trial) => ({ inputs: { x: rowsOf(trial, "x") }, attrs: {} })),
   comparison(quickGeluBackward, elementwise, (trial) => ({
     inputs: { dy: trial.tensor("dy", [trial.rows, trial.cols]), x: rowsOf(trial, "x") },
+    attrs: {}
+  })),
+  comparison(accumulateForward, () => 1e-30, (trial) => ({
+    inputs: { sum: rowsOf(trial, "sum"), x: rowsOf(trial, "x") },
+    attrs: {}
+  })),
+  comparison(clampForward, exact, (trial) => ({ inputs: { x: rowsOf(trial, "x") }, attrs: { lo: -0.5, hi: 1.25 } })),
+  listComparison(normForward, () => 1e-5, (trial) => ({
+    inputs: Array.from(
+      { length: 2 * trial.tokens },
+      (_, i) => trial.tensor(`${i}`, i % 2 === 0 ? [trial.rows, trial.cols] : [])
+    ),
     attrs: {}
   })),
   comparison(rmsNormForward, sums, (trial) => ({

@@ -1,78 +1,111 @@
-import type { TensorInfo } from "@tensorflow/tfjs-core"
 import { contrastiveBackward, contrastiveForward } from "../../../ops/contrastive.ts"
 import { written } from "../address.ts"
-import type { ArenaBackend } from "../backend.ts"
-import { gemm, matrix } from "../stock/matMul.ts"
+import { type Gemm, gemm, matrix } from "../stock/matMul.ts"
 import { sumAll } from "../stock/reduce.ts"
 import { fused, type Registration } from "../tfjs.ts"
 
-/** to [B, E] (=, +=) alpha (w or its transpose) x, for w [B, B] and x [B, E]. */
-const weighted = (
-  cpu: ArenaBackend,
-  to: number,
-  w: TensorInfo,
-  x: TensorInfo,
-  { isTransposed, mode, alpha }: {
-    readonly isTransposed: boolean
-    readonly mode: "set" | "add"
-    readonly alpha: number
-  }
-): void => {
-  const [b = 0, e = 0] = x.shape
-  const c = { address: to, row: e, batch: 0 }
-  gemm(cpu, {
-    m: b,
-    n: e,
-    k: b,
-    a: matrix(cpu.address(w), b, isTransposed),
-    b: matrix(cpu.address(x), e),
-    c,
-    alpha,
-    mode
-  })
-}
+/** Rows of logits that live at once. As many as one block of K in a product, so that the blocks leave its bits alone. */
+const BLOCK = 256
 
-/** The symmetric cross-entropy over a batch of pairs and its closed-form gradients. */
+/** The blocks of rows of a batch. */
+const blocksOf = (b: number): ReadonlyArray<{ readonly first: number; readonly rows: number }> =>
+  Array.from({ length: Math.ceil(b / BLOCK) }, (_, i) => ({
+    first: i * BLOCK,
+    rows: Math.min(BLOCK, b - i * BLOCK)
+  }))
+
+/** Element operations per logit that goes through two exponentials. */
+const COSTLY = 16
+
+/** u_i t^T for `rows` rows of u from `first` on, into a block [rows, B]. Not scaled: kernels do it, all in one way. */
+const products = (u: number, t: number, block: number, b: number, e: number, first: number, rows: number): Gemm => ({
+  m: rows,
+  n: b,
+  k: e,
+  a: matrix(u + 4 * first * e, e),
+  b: matrix(t, e, true),
+  c: { address: block, row: b, batch: 0 }
+})
+
+/** The symmetric cross-entropy over a batch of pairs and its closed-form gradients, in blocks of rows of the logits. */
 export const contrastiveKernels: ReadonlyArray<Registration> = [
   fused(contrastiveForward, (cpu, { u, t, scale }) => {
     const [b = 0, e = 0] = u.shape
-    const loss = cpu.output([]), correct = cpu.output([]), p = cpu.output([b, b]), q = cpu.output([b, b])
-    const alpha = cpu.scalar(scale)
-    cpu.withRoom(4 * 4 * b, (room) => {
-      // losses of both sides stand side by side, so that one sum takes them all
-      const hits = room + 8 * b
-      const side = (x: TensorInfo, y: TensorInfo, logits: number, index: number): void => {
-        const c = { address: logits, row: b, batch: 0 }
-        gemm(cpu, { m: b, n: b, k: e, a: matrix(cpu.address(x), e), b: matrix(cpu.address(y), e, true), c, alpha })
+    const [x, y] = [cpu.address(u), cpu.address(t)]
+    const loss = cpu.output([]), correct = cpu.output([])
+    const rowMax = cpu.output([b]), rowSum = cpu.output([b])
+    const columnMax = cpu.output([b]), columnSum = cpu.output([b])
+    const floats = [cpu.scalar(scale)]
+    cpu.withRoom(28 * b + 4 * Math.min(b, BLOCK) * b, (running) => {
+      // Losses of both sides stand side by side, so that one sum takes them all.
+      const losses = running + 8 * b, hits = losses + 8 * b, own = hits + 4 * b, next = own + 4 * b
+      const block = next + 4 * b
+      for (const { first, rows } of blocksOf(b)) {
+        gemm(cpu, products(x, y, block, b, e, first, rows))
+        const place = [block, rows, b, first]
+        const image = [rowMax.address, rowSum.address, losses, hits, own].map(written)
+        cpu.run("contrastiveRows", [...place, ...image], floats, COSTLY * rows * b)
+        const text = [columnMax.address, columnSum.address, losses + 4 * b].map(written)
         cpu.run(
-          "contrastiveRows",
-          [written(logits), b, written(room + 4 * b * index), written(hits + 4 * b * index)],
-          [],
-          8 * b * b
+          "contrastiveColumns",
+          [...place, ...text, own, written(running), written(next)],
+          floats,
+          COSTLY * rows * b
         )
       }
-      side(u, t, p.address, 0)
-      side(t, u, q.address, 1)
-      sumAll(cpu, loss.address, 2 * b, room, { scale: 1 / (2 * b) })
+      sumAll(cpu, loss.address, 2 * b, losses, { scale: 1 / (2 * b) })
       sumAll(cpu, correct.address, b, hits)
     })
-    return { loss: loss.info, correct: correct.info, p: p.info, q: q.info }
-  }),
-  fused(contrastiveBackward, (cpu, { u, t, scale, p, q }, { detachColumns }) => {
-    const [b = 0, e = 0] = u.shape
-    const alpha = cpu.scalar(scale)
-    const du = cpu.output([b, e]), dt = cpu.output([b, e]), dscale = cpu.output([])
-    weighted(cpu, du.address, p, t, { isTransposed: false, mode: "set", alpha })
-    weighted(cpu, dt.address, q, u, { isTransposed: false, mode: "set", alpha })
-    if (!detachColumns) {
-      weighted(cpu, du.address, q, t, { isTransposed: true, mode: "add", alpha })
-      weighted(cpu, dt.address, p, u, { isTransposed: true, mode: "add", alpha })
+    return {
+      loss: loss.info,
+      correct: correct.info,
+      rowMax: rowMax.info,
+      rowSum: rowSum.info,
+      columnMax: columnMax.info,
+      columnSum: columnSum.info
     }
-    // sum((p + q^T) * (u t^T)) = sum(u * (p t + q^T t))
-    cpu.withRoom(4 * b * e, (both) => {
-      weighted(cpu, both, p, t, { isTransposed: false, mode: "set", alpha: 1 })
-      weighted(cpu, both, q, t, { isTransposed: true, mode: "add", alpha: 1 })
-      sumAll(cpu, dscale.address, b * e, both, { b: cpu.address(u) })
+  }),
+  fused(contrastiveBackward, (cpu, { dy, u, t, scale, rowMax, rowSum, columnMax, columnSum }, { detachColumns }) => {
+    const [b = 0, e = 0] = u.shape
+    const [x, y] = [cpu.address(u), cpu.address(t)]
+    const du = cpu.output([b, e]), dt = cpu.output([b, e]), dscale = cpu.output([])
+    const factor = cpu.scalar(dy)
+    const alpha = cpu.scalar(scale) * factor
+    const floats = [cpu.scalar(scale)]
+    const statistics = [rowMax, rowSum, columnMax, columnSum].map((info) => cpu.address(info))
+    const bytes = 4 * Math.min(b, BLOCK) * b
+    cpu.withRoom(8 * b + (detachColumns ? 2 : 1) * bytes, (dots) => {
+      const block = dots + 8 * b
+      const text = detachColumns ? block + bytes : 0
+      for (const { first, rows } of blocksOf(b)) {
+        gemm(cpu, products(x, y, block, b, e, first, rows))
+        cpu.run(
+          "contrastiveWeights",
+          [written(block), text === 0 ? 0 : written(text), rows, b, first, ...statistics, written(dots)],
+          floats,
+          COSTLY * rows * b
+        )
+        gemm(cpu, {
+          m: rows,
+          n: e,
+          k: b,
+          a: matrix(block, b), // [rows, B]
+          b: matrix(y, e),
+          c: { address: du.address + 4 * first * e, row: e, batch: 0 },
+          alpha
+        })
+        gemm(cpu, {
+          m: b,
+          n: e,
+          k: rows,
+          a: matrix(text === 0 ? block : text, b, true), // [rows, B] -> [B, rows]
+          b: matrix(x + 4 * first * e, e),
+          c: { address: dt.address, row: e, batch: 0 },
+          alpha,
+          mode: first === 0 ? "set" : "add"
+        })
+      }
+      cpu.run("joinDoubles", [dots, b, written(dscale.address)], [factor], 0)
     })
     return { du: du.info, dt: dt.info, dscale: dscale.info }
   })

@@ -10,6 +10,7 @@ import { layerNormKernels } from "./layerNorm.ts"
 import { matmulKernels } from "./matmul.ts"
 import { patchifyKernels } from "./patchify.ts"
 import { quickGeluKernels } from "./quickGelu.ts"
+import { rawKernels } from "./raw.ts"
 import { rmsNormKernels } from "./rmsNorm.ts"
 import { softmaxKernels } from "./softmax.ts"
 
@@ -26,6 +27,7 @@ export const fusedKernels: ReadonlyArray<Registration> = [
   ...matmulKernels,
   ...patchifyKernels,
   ...quickGeluKernels,
+  ...rawKernels,
   ...rmsNormKernels,
   ...softmaxKernels
 ]

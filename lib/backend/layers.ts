@@ -1,7 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core"
-import { Effect, Layer, type Scope } from "effect"
+import { Config, Effect, Layer, Option, type Scope } from "effect"
 import { Backend, type BackendShape, readOn, syncOn, type UnitError } from "./backend.ts"
 import { checkCanaries } from "./canary.ts"
+import { BLAS_VARIABLE } from "./cpu/blas/find.ts"
+import type { ArithmeticName } from "./cpu/choose.ts"
 import { registerCpu } from "./cpu/register.ts"
 import { BackendError, type CanaryFailed } from "./errors.ts"
 import type { FoundAdapter } from "./webgpu/adapter.ts"
@@ -10,6 +12,13 @@ import type { FoundAdapter } from "./webgpu/adapter.ts"
 export interface CpuOptions {
   /** Threads that share a large kernel; default 2 where there are cores for it. Bits do not depend on it. */
   readonly threads?: number
+  /** Which arithmetic the products use; default `best`. */
+  readonly arithmetic?: ArithmeticName
+  /**
+   * A BLAS library to use, by path or by a name that the system's loader resolves; default the environment's
+   * DIFFCLIP_BLAS, else OpenBLAS, MKL or Accelerate where the system has one.
+   */
+  readonly blas?: string
 }
 
 /** Settings of the WebGPU engine. */
@@ -26,18 +35,29 @@ export type OpenError = CanaryFailed | UnitError
 
 type Open = Effect.Effect<BackendShape, OpenError, Scope.Scope>
 
+/** What keeps the engine from starting, in words that say what to do. */
+const whyNot = (cause: unknown): string => {
+  if (globalThis.SharedArrayBuffer === undefined) {
+    return "the CPU engine did not start: this runtime has no SharedArrayBuffer. In a browser, serve the page with " +
+      "Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp"
+  }
+  const words = cause instanceof Error ? cause.message : String(cause)
+  return cause instanceof WebAssembly.CompileError ?
+    `the CPU engine did not start: this runtime's WebAssembly has no SIMD or no threads (${words}). Use a newer one` :
+    `the CPU engine did not start: ${words}`
+}
+
 const openCpu = (options: CpuOptions, why: string): Open =>
   Effect.gen(function* () {
+    const environmentBlas = yield* Effect.orDie(Config.option(Config.String(BLAS_VARIABLE)))
     const engine = yield* Effect.acquireRelease(
       Effect.tryPromise({
-        try: () => registerCpu(options),
-        catch: (cause) =>
-          new BackendError({
-            backend: "cpu",
-            reason: "unavailable",
-            cause,
-            message: `the CPU engine did not start: ${String(cause)}. It needs WebAssembly with SIMD and shared memory`
-          })
+        try: () =>
+          registerCpu({
+            ...options,
+            ...(Option.isSome(environmentBlas) ? { environmentBlas: environmentBlas.value } : {})
+          }),
+        catch: (cause) => new BackendError({ backend: "cpu", reason: "unavailable", cause, message: whyNot(cause) })
       }),
       (opened) => Effect.sync(() => opened.close())
     )
@@ -48,7 +68,9 @@ const openCpu = (options: CpuOptions, why: string): Open =>
       name: "cpu",
       path: engine.path,
       threads: engine.threads,
-      announcement: `backend cpu: ${engine.path}, ${engine.threads} thread${engine.threads === 1 ? "" : "s"} (${why})`,
+      announcement: `backend cpu: ${engine.path}, ${engine.threads} thread${
+        engine.threads === 1 ? "" : "s"
+      } (${why}; ${engine.reason})`,
       sync,
       read,
       memory: Effect.sync(() => ({ ...engine.memory(), numTensors: tf.memory().numTensors }))
@@ -139,18 +161,21 @@ export const backendNames = ["auto", "cpu", "cpu-blas", "cpu-wasm", "cpu-wasm-de
 /** A name that `--backend` takes. */
 export type BackendName = (typeof backendNames)[number]
 
-/** The layer behind a name. The first cut has one CPU engine, which is WebAssembly and deterministic. */
+const arithmetics: Partial<Readonly<Record<BackendName, ArithmeticName>>> = {
+  "cpu-blas": "blas",
+  "cpu-wasm": "wasm",
+  "cpu-wasm-deterministic": "deterministic"
+}
+
+/** The layer behind a name. */
 export const byName = (
   name: BackendName,
   options: CpuOptions & WebgpuOptions = {}
 ): Layer.Layer<Backend, OpenError> => {
   if (name === "auto") return Layer.effect(Backend, best(options))
   if (name === "webgpu") return webgpu(options)
-  if (name === "cpu-blas") {
-    const message = `backend ${name}: this version has no BLAS path yet; use auto or cpu`
-    return Layer.effect(Backend, Effect.fail(new BackendError({ backend: name, reason: "unavailable", message })))
-  }
-  return cpu(options)
+  const arithmetic = arithmetics[name]
+  return cpu(arithmetic === undefined ? options : { ...options, arithmetic })
 }
 
 /** The adapter that WebGPU finds here, in words, or why there is none and how to get one. */

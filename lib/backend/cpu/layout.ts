@@ -1,3 +1,5 @@
+import type { Computing } from "./computing.ts"
+
 /**
  * Where things lie at the start of a shared memory, in 4-byte words. The control words are those of the first arena; every
  * arena has a job record. What different threads write stands in cache
@@ -39,7 +41,7 @@ export const SPINS = 20_000
 /** What a worker is given when it starts. */
 export interface WorkerSetup {
   readonly memories: ReadonlyArray<WebAssembly.Memory>
-  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly computing: Computing
   readonly kernelNames: ReadonlyArray<string>
   readonly index: number
   readonly threads: number

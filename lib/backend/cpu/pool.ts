@@ -1,11 +1,10 @@
-import type { Worker } from "node:worker_threads"
 import { arenaOf, offsetOf, type Word } from "./address.ts"
 import type { Arenas, Block } from "./arenas.ts"
+import { type Compute, computeWith, type Computing, portable } from "./computing.ts"
 import { KernelFailed, OutOfMemory } from "./errors.ts"
 import { ERROR_TEXT, layout, SCRATCH_BYTES, SPINS, type WorkerSetup } from "./layout.ts"
-import { instantiate } from "./wasm/instance.ts"
+import { canSleep, startThread, type Thread } from "./threads.ts"
 import { kernelNames } from "./wasm/kernels.generated.ts"
-import { moduleBytes } from "./wasm/modules.ts"
 
 /** The name of an exported WebAssembly kernel. */
 export type KernelName = (typeof kernelNames)[number]
@@ -17,8 +16,15 @@ const isKernel = (value: unknown): value is Kernel => typeof value === "function
 /** The longest sleep of the calling thread before it looks by itself whether the workers are done. */
 const LOOK_MS = 1000
 
-const workerUrl = (): URL =>
-  new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker-cpu.js", import.meta.url)
+/** Settings of a pool. */
+export interface PoolOptions {
+  /** How products are computed; default mul+add in WebAssembly, the same bits everywhere. */
+  readonly computing?: Computing
+  /** `openComputing` of it in this thread; may be left out where it names no library. */
+  readonly compute?: Compute
+  /** How long a job may go on without any worker ending its share; then the workers are given up. */
+  readonly patienceMs?: number
+}
 
 /** One arena as this thread uses it: its kernels, and its job record. */
 interface Place {
@@ -42,25 +48,27 @@ interface Copy {
  */
 export class Pool {
   readonly #arenas: Arenas
-  readonly #bytes = moduleBytes("mul-add")
-  readonly #module: WebAssembly.Module
+  readonly #computing: Computing
+  readonly #compute: Compute
   readonly #places: Array<Place | undefined> = []
   readonly #index: ReadonlyMap<string, number>
   readonly #control: Int32Array
   readonly #patienceMs: number
+  readonly #canSleep: boolean
   #resizing: Promise<void> = Promise.resolve()
-  #workers: ReadonlyArray<Worker> = []
+  #workers: ReadonlyArray<Thread> = []
   /** How many operands were copied from one arena to another so far. */
   copies = 0
 
-  /** `patienceMs`: how long a job may go on without any worker ending its share; then the workers are given up. */
-  constructor(arenas: Arenas, patienceMs = 60_000) {
+  constructor(arenas: Arenas, { computing = portable, compute, patienceMs = 60_000 }: PoolOptions = {}) {
     this.#arenas = arenas
     this.#patienceMs = patienceMs
     const first = arenas.memories[0]
     if (first === undefined) throw new Error("a pool needs arenas with memory")
     this.#control = new Int32Array(first.buffer, 0, 256)
-    this.#module = new WebAssembly.Module(this.#bytes)
+    this.#canSleep = canSleep(this.#control)
+    this.#computing = computing
+    this.#compute = compute ?? computeWith(computing)
     this.#index = new Map(kernelNames.map((name, i) => [name, i]))
     this.#placeOf(0)
   }
@@ -110,20 +118,11 @@ export class Pool {
     this.#quit()
     if (threads === 1) return
     const epoch = Atomics.load(this.#control, layout.epoch)
-    const { Worker } = await import("node:worker_threads")
-    const workers: Array<Worker> = []
+    const workers: Array<Thread> = []
+    const { memories } = this.#arenas
     const start = (index: number): Promise<void> => {
-      const { memories } = this.#arenas
-      const setup: WorkerSetup = { memories, bytes: this.#bytes, kernelNames, index, threads, epoch }
-      const worker = new Worker(workerUrl(), { workerData: setup })
-      workers.push(worker)
-      // A waiting worker must not keep the process alive.
-      worker.unref()
-      return new Promise((resolve, reject) => {
-        worker.once("message", () => resolve())
-        worker.once("error", reject)
-        worker.once("exit", () => reject(new Error(`worker ${index} ended before it was ready`)))
-      })
+      const setup: WorkerSetup = { memories, computing: this.#computing, kernelNames, index, threads, epoch }
+      return startThread(setup, (thread) => workers.push(thread))
     }
     try {
       await Promise.all(Array.from({ length: threads - 1 }, (_, i) => start(i + 1)))
@@ -141,7 +140,7 @@ export class Pool {
     if (present !== undefined) return present
     const memory = this.#arenas.memories[arena]
     if (memory === undefined) throw new Error(`there is no arena ${arena}`)
-    const exports = instantiate(this.#module, { memory })
+    const exports = this.#compute(memory)
     const place: Place = {
       kernels: kernelNames.map((name) => {
         const kernel = exports[name]
@@ -284,12 +283,20 @@ export class Pool {
     let waitedMs = 0
     while (pending > 0) {
       const lookMs = Math.min(LOOK_MS, this.#patienceMs - waitedMs)
-      const isLate = Atomics.wait(control, layout.pending, pending, lookMs) === "timed-out"
+      const isLate = this.#sleep(pending, lookMs)
       const left = Atomics.load(control, layout.pending)
       waitedMs = isLate && left === pending ? waitedMs + lookMs : 0
       if (left > 0 && waitedMs >= this.#patienceMs) this.#giveUp(kernel, left)
       pending = left
     }
+  }
+
+  /** Sleeps until `pending` changes; true when it did not within `ms`. */
+  #sleep(pending: number, ms: number): boolean {
+    if (this.#canSleep) return Atomics.wait(this.#control, layout.pending, pending, ms) === "timed-out"
+    const end = performance.now() + ms
+    while (Atomics.load(this.#control, layout.pending) === pending) if (performance.now() > end) return true
+    return false
   }
 
   #giveUp(kernel: KernelName, left: number): never {

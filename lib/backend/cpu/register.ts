@@ -1,17 +1,22 @@
 import * as tf from "@tensorflow/tfjs-core"
 import { Arenas, type ArenaUsage } from "./arenas.ts"
 import { ArenaBackend } from "./backend.ts"
+import { type ArithmeticName, chooseComputing } from "./choose.ts"
+import { openComputing } from "./computing.ts"
 import { Pool } from "./pool.ts"
 import { registrations } from "./registrations.ts"
+import { noThreads } from "./threads.ts"
 import { BACKEND, quiet, registerKernels } from "./tfjs.ts"
 
 /** The engine as the rest of the library sees it. */
 export interface CpuEngine {
-  readonly name: "diffclip-cpu"
+  readonly name: typeof BACKEND
   /** Threads that share a large kernel. */
   readonly threads: number
   /** Which arithmetic the products use; results repeat bit for bit on one path. */
   readonly path: string
+  /** Why it is that one. */
+  readonly reason: string
   readonly memory: () => ArenaUsage
   /** Forgets earlier peaks of `memory`. */
   readonly resetPeak: () => void
@@ -28,6 +33,12 @@ export interface CpuEngine {
 export interface CpuOptions {
   /** Threads that share a large kernel: default 2 where there is more than one core. Bits do not depend on it. */
   readonly threads?: number
+  /** Which arithmetic the products use; default `best`. */
+  readonly arithmetic?: ArithmeticName
+  /** A BLAS to use: a path, or a name that the system's loader resolves. Another one is not looked for. */
+  readonly blas?: string
+  /** The value of the environment's DIFFCLIP_BLAS, which stands for `blas` where that is not given. */
+  readonly environmentBlas?: string
 }
 
 /** More threads than this have never been tried. */
@@ -36,20 +47,42 @@ const MOST_THREADS = 16
 /** 64 GiB of tensors; more has never been tried. */
 const MOST_ARENAS = 16
 
-const defaultThreads = (): number => Math.min(2, globalThis.navigator?.hardwareConcurrency ?? 1)
+const defaultThreads = (): number =>
+  noThreads() === undefined ? Math.min(2, globalThis.navigator?.hardwareConcurrency ?? 1) : 1
+
+/** What one open backend was made with. */
+interface Opened {
+  readonly asked: ArithmeticName
+  readonly path: string
+  readonly reason: string
+}
+
+const openedWith = new WeakMap<ArenaBackend, Opened>()
+/** Openings follow each other, so that no engine is made twice. */
+let opening: Promise<unknown> = Promise.resolve()
 
 /**
  * Registers our engine with tfjs as `diffclip-cpu`, starts its workers and waits until they are ready. It is not made
  * tfjs's current backend: `tf.setBackend("diffclip-cpu")` does that. A second call while the engine is open shares it
- * and only changes the number of threads. Rejects with RangeError for a number of threads outside 1..16, and with the
- * cause when a worker does not start.
+ * and only changes the number of threads. Rejects with RangeError for a number of threads outside 1..16, with
+ * BlasUnavailable where a BLAS was asked for and there is none, with Error when the open engine has another arithmetic
+ * than asked for, and with the cause when a worker does not start.
  */
-export const registerCpu = async (options: CpuOptions = {}): Promise<CpuEngine> => {
+export const registerCpu = (options: CpuOptions = {}): Promise<CpuEngine> => {
+  const open = (): Promise<CpuEngine> => register(options)
+  const engine = opening.then(open, open)
+  opening = engine.catch(() => undefined)
+  return engine
+}
+
+const register = async (options: CpuOptions): Promise<CpuEngine> => {
   const threads = options.threads ?? defaultThreads()
   if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS) {
     throw new RangeError(`registerCpu: expected 1 to ${MOST_THREADS} threads, found ${threads}`)
   }
-  const backend = openBackend(await arenasHere())
+  const missing = noThreads()
+  if (threads > 1 && missing !== undefined) throw new Error(`${threads} threads are not to be had: ${missing}`)
+  const [backend, { path, reason }] = await openBackend(options)
   backend.openers += 1
   let isOpen = true
   const close = (): void => {
@@ -69,7 +102,8 @@ export const registerCpu = async (options: CpuOptions = {}): Promise<CpuEngine> 
   return {
     name: BACKEND,
     threads,
-    path: "wasm-mul-add-4x8",
+    path,
+    reason: missing === undefined ? reason : `${reason}; one thread: ${missing}`,
     memory: () => backend.arena.usage(),
     resetPeak: () => backend.arena.resetPeak(),
     moves: () => backend.moves,
@@ -79,18 +113,31 @@ export const registerCpu = async (options: CpuOptions = {}): Promise<CpuEngine> 
 
 /** As many memories of 4 GiB as the machine's memory would fill, at least 1: they take address space, no memory. */
 const arenasHere = async (): Promise<number> => {
-  if (globalThis.process === undefined) return 1
+  if (globalThis.process?.versions?.node === undefined) return 1
   const { totalmem } = await import("node:os")
   return Math.min(MOST_ARENAS, Math.max(1, Math.ceil(totalmem() / 2 ** 32)))
 }
 
-const openBackend = (arenaCount: number): ArenaBackend => {
+const openBackend = async (
+  { arithmetic, blas, environmentBlas }: CpuOptions
+): Promise<readonly [ArenaBackend, Opened]> => {
   const present = tf.findBackend(BACKEND)
-  if (present instanceof ArenaBackend) return present
+  const known = present instanceof ArenaBackend ? openedWith.get(present) : undefined
+  if (present instanceof ArenaBackend && known !== undefined) {
+    if (arithmetic === undefined || arithmetic === known.asked) return [present, known]
+    throw new Error(
+      `the CPU engine is open with ${known.path} (${known.asked}); close it before it is opened as ${arithmetic}`
+    )
+  }
+  const asked = arithmetic ?? "best"
+  const { computing, reason } = await chooseComputing(asked, { path: blas, environment: environmentBlas })
+  const compute = await openComputing(computing)
   registerKernels(BACKEND, registrations)
-  const arena = new Arenas({ count: arenaCount })
-  const backend = new ArenaBackend(arena, new Pool(arena))
+  const arenas = new Arenas({ count: await arenasHere() })
+  const backend = new ArenaBackend(arenas, new Pool(arenas, { computing, compute }))
+  const opened = { asked, path: computing.path, reason }
+  openedWith.set(backend, opened)
   tf.registerBackend(BACKEND, () => backend)
   tf.findBackend(BACKEND) // makes tfjs hold it, so that removing it disposes it
-  return backend
+  return [backend, opened]
 }

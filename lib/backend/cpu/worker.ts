@@ -1,14 +1,25 @@
-import { parentPort, workerData } from "node:worker_threads"
+import { openComputing } from "./computing.ts"
 import { ERROR_TEXT, layout, SPINS, type WorkerSetup } from "./layout.ts"
-import { instantiate } from "./wasm/instance.ts"
 
 // A worker of pool.ts: waits for a job, runs its share of the kernel on the shared memory, says that it is done.
 
-const setup: WorkerSetup = workerData
+/** What pool.ts sent, and how to say that this worker waits for jobs: on Node, Bun and Deno, or in a page. */
+const receive = async (): Promise<{ readonly setup: WorkerSetup; readonly say: (word: string) => void }> => {
+  if (globalThis.process?.versions?.node === undefined) {
+    const setup = await new Promise<WorkerSetup>((resolve) => {
+      addEventListener("message", ({ data }) => resolve(data), { once: true })
+    })
+    return { setup, say: (word) => postMessage(word) }
+  }
+  const { parentPort, workerData } = await import("node:worker_threads")
+  return { setup: workerData, say: (word) => parentPort?.postMessage(word) }
+}
+
+const { setup, say } = await receive()
 const [first] = setup.memories
 if (first === undefined) throw new Error("a worker needs a memory")
 const control = new Int32Array(first.buffer, 0, 256)
-const module = new WebAssembly.Module(setup.bytes)
+const compute = await openComputing(setup.computing)
 const exportsOf: Array<WebAssembly.Exports | undefined> = []
 
 /** The kernels over one arena; instances are made when the first job there comes. */
@@ -17,7 +28,7 @@ const kernelsIn = (arena: number): WebAssembly.Exports => {
   if (present !== undefined) return present
   const memory = setup.memories[arena]
   if (memory === undefined) throw new Error(`there is no arena ${arena}`)
-  return exportsOf[arena] = instantiate(module, { memory })
+  return exportsOf[arena] = compute(memory)
 }
 kernelsIn(0)
 
@@ -30,7 +41,7 @@ const nextJob = (seen: number): number => {
   return Atomics.load(control, layout.generation)
 }
 
-const say = (error: unknown): void => {
+const write = (error: unknown): void => {
   const text = new TextEncoder().encode(String(error)).subarray(0, ERROR_TEXT.bytes)
   new Int32Array(first.buffer, ERROR_TEXT.start, 1)[0] = text.length
   new Uint8Array(first.buffer, ERROR_TEXT.start + 4, ERROR_TEXT.bytes).set(text)
@@ -44,7 +55,7 @@ const run = (): void => {
     kernel(setup.index, setup.threads)
   } catch (error) {
     // A trap of any kind: the main thread turns the mark and the words into a KernelFailed that names the kernel.
-    say(error)
+    write(error)
     Atomics.store(control, layout.failed, 1 + setup.index)
     if (!(error instanceof Error)) throw error
   } finally {
@@ -53,7 +64,7 @@ const run = (): void => {
 }
 
 let seen = Atomics.load(control, layout.generation)
-parentPort?.postMessage("ready")
+say("ready")
 // Main counts the epoch up before the generation: whoever was told to end before it got here sees it now.
 while (Atomics.load(control, layout.epoch) === setup.epoch) {
   const generation = nextJob(seen)

@@ -14,7 +14,7 @@ vi.mock("node:worker_threads", async (original) => {
   class Worker extends threads.Worker {
     constructor(url: URL, options: WorkerOptions) {
       const isBroken = options.workerData.index === workers.failing
-      super(url, isBroken ? { ...options, workerData: { ...options.workerData, bytes: new Uint8Array(3) } } : options)
+      super(url, isBroken ? { ...options, workerData: { ...options.workerData, memories: [] } } : options)
       workers.running += 1
       workers.started += 1
       this.once("exit", () => {
@@ -28,7 +28,7 @@ vi.mock("node:worker_threads", async (original) => {
 const N = 40_000
 const setUp = (patienceMs?: number): { arena: Arenas; pool: Pool; exponentials: () => Float32Array } => {
   const arena = new Arenas()
-  const pool = new Pool(arena, patienceMs)
+  const pool = new Pool(arena, patienceMs === undefined ? {} : { patienceMs })
   const x = arena.allocate(4 * N).address
   arena.floats(x, N).set(numbers("x", N))
   return {

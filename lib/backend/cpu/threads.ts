@@ -1,0 +1,71 @@
+import type { WorkerSetup } from "./layout.ts"
+
+/** A thread that runs worker.ts. */
+export interface Thread {
+  /** Ends it wherever it is; resolves when nothing of it is left. */
+  readonly terminate: () => Promise<void>
+}
+
+const workerUrl = (): URL =>
+  new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker-cpu.js", import.meta.url)
+
+/** Node, Bun and Deno have workers of one kind; a page has its own. */
+const hasNodeThreads = (): boolean => globalThis.process?.versions?.node !== undefined
+
+/**
+ * Why this machine cannot run more than the calling thread, or undefined. A page needs cross-origin isolation to share
+ * memory with its workers.
+ */
+export const noThreads = (): string | undefined =>
+  hasNodeThreads() || globalThis.crossOriginIsolated === true ?
+    undefined :
+    "the page is not cross-origin isolated: serve it with Cross-Origin-Opener-Policy: same-origin and " +
+    "Cross-Origin-Embedder-Policy: require-corp"
+
+const startNodeThread = async (setup: WorkerSetup, made: (thread: Thread) => void): Promise<void> => {
+  const { Worker } = await import("node:worker_threads")
+  const worker = new Worker(workerUrl(), { workerData: setup })
+  // A waiting worker must not keep the process alive.
+  worker.unref()
+  made({ terminate: async () => void await worker.terminate() })
+  await new Promise<void>((resolve, reject) => {
+    worker.once("message", () => resolve())
+    worker.once("error", reject)
+    worker.once("exit", () => reject(new Error(`worker ${setup.index} ended before it was ready`)))
+  })
+}
+
+const startPageThread = async (setup: WorkerSetup, made: (thread: Thread) => void): Promise<void> => {
+  const worker = new Worker(workerUrl(), { type: "module" })
+  made({
+    terminate: () => {
+      worker.terminate()
+      return Promise.resolve()
+    }
+  })
+  await new Promise<void>((resolve, reject) => {
+    worker.addEventListener("message", () => resolve(), { once: true })
+    worker.addEventListener("error", ({ message }) => reject(new Error(`worker ${setup.index}: ${message}`)), {
+      once: true
+    })
+    worker.postMessage(setup)
+  })
+}
+
+/**
+ * Starts a worker and resolves when it waits for jobs; `made` gets it as soon as it exists, so that a start that fails
+ * can be ended. Rejects with what the worker threw.
+ */
+export const startThread = (setup: WorkerSetup, made: (thread: Thread) => void): Promise<void> =>
+  (hasNodeThreads() ? startNodeThread : startPageThread)(setup, made)
+
+/** Whether this thread may sleep until a shared word changes; a page's main thread may not, and looks again instead. */
+export const canSleep = (control: Int32Array): boolean => {
+  try {
+    Atomics.wait(control, 0, Atomics.load(control, 0) + 1)
+    return true
+  } catch (error) {
+    if (error instanceof TypeError) return false
+    throw error
+  }
+}

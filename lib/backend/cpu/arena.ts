@@ -31,6 +31,7 @@ export class Arena {
   readonly #free = new Map<number, Array<number>>()
   #spans: ReadonlyArray<Span> = []
   #top = HEAP_START
+  #reached = HEAP_START
 
   /** `maxBytes`: where the memory stops growing. `counting`: no memory at all, for planning. */
   constructor(
@@ -51,6 +52,11 @@ export class Arena {
     return this.#cut(size) ?? this.#extend(size, this.#limit)
   }
 
+  /** The bytes up to the end of the highest block that there ever was: what the memory has taken from the machine. */
+  get reachedBytes(): number {
+    return this.#reached
+  }
+
   give(offset: number, size: number): void {
     const list = this.#free.get(size)
     if (list === undefined) this.#free.set(size, [offset])
@@ -68,6 +74,7 @@ export class Arena {
     const end = offset + size
     if (end > limit || !this.#reach(end)) return undefined
     this.#top = end
+    this.#reached = Math.max(this.#reached, end)
     return offset
   }
 

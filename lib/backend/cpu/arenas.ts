@@ -16,6 +16,8 @@ export interface Block {
 export interface ArenaUsage {
   readonly bytesInUse: number
   readonly peakBytes: number
+  /** What the memories have taken from the machine: at least the peak, and what lies between blocks. */
+  readonly reachedBytes: number
   readonly byKind: Readonly<Record<BlockKind, { readonly bytesInUse: number; readonly peakBytes: number }>>
 }
 
@@ -67,6 +69,7 @@ export class Arenas {
     return {
       bytesInUse: this.#inUse,
       peakBytes: this.#peak,
+      reachedBytes: this.#arenas.reduce((sum, arena) => sum + arena.reachedBytes, 0),
       byKind: { tensor: of("tensor"), room: of("room"), engine: of("engine") }
     }
   }

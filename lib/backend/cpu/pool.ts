@@ -1,8 +1,9 @@
-import { arenaOf, offsetOf, type Word } from "./address.ts"
+import { offsetOf, type Word } from "./address.ts"
 import type { Arenas, Block } from "./arenas.ts"
 import { type Compute, computeWith, type Computing, portable } from "./computing.ts"
-import { KernelFailed, OutOfMemory } from "./errors.ts"
+import { KernelFailed } from "./errors.ts"
 import { ERROR_TEXT, layout, SCRATCH_BYTES, SPINS, type WorkerSetup } from "./layout.ts"
+import { Staging } from "./staging.ts"
 import { canSleep, startThread, type Thread } from "./threads.ts"
 import { kernelNames } from "./wasm/kernels.generated.ts"
 
@@ -34,20 +35,14 @@ interface Place {
   scratch: Block | undefined
 }
 
-/** An operand that lies in another arena than the rest: its block, the copy, and whether the copy goes back. */
-interface Copy {
-  readonly original: Block
-  readonly copy: Block
-  isWritten: boolean
-}
-
 /**
  * The threads that run kernels: this one, which is worker 0, and `threads - 1` workers. Every kernel splits its rows
- * (or columns, or batch) by worker in a way that does not change a bit of the result. A kernel sees one arena; operands
- * from another one are copied next to the others, and back if the kernel writes to them.
+ * (or columns, or batch) by worker in a way that does not change a bit of the result. A kernel sees one arena
+ * (`staging.ts`).
  */
 export class Pool {
   readonly #arenas: Arenas
+  readonly #staging: Staging
   readonly #computing: Computing
   readonly #compute: Compute
   readonly #places: Array<Place | undefined> = []
@@ -57,11 +52,10 @@ export class Pool {
   readonly #canSleep: boolean
   #resizing: Promise<void> = Promise.resolve()
   #workers: ReadonlyArray<Thread> = []
-  /** How many operands were copied from one arena to another so far. */
-  copies = 0
 
   constructor(arenas: Arenas, { computing = portable, compute, patienceMs = 60_000 }: PoolOptions = {}) {
     this.#arenas = arenas
+    this.#staging = new Staging(arenas)
     this.#patienceMs = patienceMs
     const first = arenas.memories[0]
     if (first === undefined) throw new Error("a pool needs arenas with memory")
@@ -71,6 +65,11 @@ export class Pool {
     this.#compute = compute ?? computeWith(computing)
     this.#index = new Map(kernelNames.map((name, i) => [name, i]))
     this.#placeOf(0)
+  }
+
+  /** How many operands were copied from one arena to another so far. */
+  get copies(): number {
+    return this.#staging.copies
   }
 
   /** How many threads share a large job. */
@@ -94,17 +93,7 @@ export class Pool {
    * here, OutOfMemory when operands from different arenas have no room next to each other.
    */
   run(name: KernelName, words: ReadonlyArray<Word>, floats: ReadonlyArray<number>, isLarge: boolean): void {
-    let arena = -1
-    let isScattered = false
-    for (const word of words) {
-      const address = typeof word === "number" ? word : word.address
-      if (address < 2 ** 32) continue
-      const at = arenaOf(address)
-      if (arena === -1) arena = at
-      else if (arena !== at) isScattered = true
-    }
-    if (isScattered) this.#runScattered(name, words, floats, isLarge)
-    else this.#runIn(Math.max(arena, 0), name, words, floats, isLarge)
+    this.#staging.run(name, words, (arena, here) => this.#runIn(arena, name, here, floats, isLarge))
   }
 
   /** Ends the workers. The pool goes on with this thread alone. */
@@ -192,81 +181,6 @@ export class Pool {
           "the arena"
       })
     }
-  }
-
-  /** Brings all operands into the arena that has most of their bytes, runs there, and copies back what was written. */
-  #runScattered(
-    name: KernelName,
-    words: ReadonlyArray<Word>,
-    floats: ReadonlyArray<number>,
-    isLarge: boolean
-  ): void {
-    const operands = new Map<number, { readonly block: Block; isWritten: boolean }>()
-    for (const word of words) {
-      const address = typeof word === "number" ? word : word.address
-      if (address < 2 ** 32) continue
-      const block = this.#arenas.blockAt(address)
-      const isWritten = typeof word !== "number"
-      const known = operands.get(block.address)
-      if (known === undefined) operands.set(block.address, { block, isWritten })
-      else known.isWritten ||= isWritten
-    }
-    const bytesIn = new Map<number, number>()
-    for (const { block } of operands.values()) {
-      const arena = arenaOf(block.address)
-      bytesIn.set(arena, (bytesIn.get(arena) ?? 0) + block.bytes)
-    }
-    const homes = [...bytesIn].sort((a, b) => b[1] - a[1]).map(([arena]) => arena)
-    for (const home of homes) {
-      const copies = this.#copiesTo(home, [...operands.values()])
-      if (copies === undefined) continue
-      try {
-        const moved = (address: number): number => {
-          if (address < 2 ** 32 || arenaOf(address) === home) return address
-          const original = this.#arenas.blockAt(address)
-          const copy = copies.get(original.address)?.copy ?? original
-          return copy.address + (address - original.address)
-        }
-        const here = words.map((word) => typeof word === "number" ? moved(word) : { address: moved(word.address) })
-        this.#runIn(home, name, here, floats, isLarge)
-        for (const { original, copy, isWritten } of copies.values()) {
-          if (isWritten) this.#arenas.copy(copy.address, original.address, original.bytes)
-        }
-        return
-      } finally {
-        for (const { copy } of copies.values()) this.#arenas.free(copy)
-      }
-    }
-    const { bytesInUse } = this.#arenas.usage()
-    const bytesAsked = [...operands.values()].reduce((sum, { block }) => sum + block.bytes, 0)
-    throw new OutOfMemory({
-      backend: "diffclip-cpu",
-      bytesAsked,
-      bytesInUse,
-      bytesFree: 0,
-      message:
-        `diffclip-cpu: ${name} needs ${bytesAsked} bytes of operands in one arena, and none of ${homes.length} has ` +
-        "that much room. Use a smaller microBatch or checkpointBlocks"
-    })
-  }
-
-  #copiesTo(
-    home: number,
-    operands: ReadonlyArray<{ readonly block: Block; readonly isWritten: boolean }>
-  ): ReadonlyMap<number, Copy> | undefined {
-    const copies = new Map<number, Copy>()
-    for (const { block, isWritten } of operands) {
-      if (arenaOf(block.address) === home) continue
-      const copy = this.#arenas.allocateIn(home, block.bytes, "engine")
-      if (copy === undefined) {
-        for (const made of copies.values()) this.#arenas.free(made.copy)
-        return undefined
-      }
-      copies.set(block.address, { original: block, copy, isWritten })
-    }
-    for (const { original, copy } of copies.values()) this.#arenas.copy(original.address, copy.address, original.bytes)
-    this.copies += copies.size
-    return copies
   }
 
   #errorText(): string {

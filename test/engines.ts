@@ -21,7 +21,7 @@ export const onEngine = (name: EngineName): void => {
   let close = (): void => {}
   let before = 0
   beforeAll(async () => {
-    if (name === "diffclip-cpu") close = (await registerCpu()).close
+    if (name === "diffclip-cpu") close = (await registerCpu({ arithmetic: "deterministic" })).close
     tf.setBackend(name)
   })
   beforeEach(() => {

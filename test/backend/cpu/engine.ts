@@ -9,7 +9,7 @@ import { fold, keyOf, normal } from "../../../lib/tensor/index.ts"
 export const useEngine = (threads = 1): { readonly engine: () => CpuEngine } => {
   let opened: CpuEngine | undefined
   beforeAll(async () => {
-    opened = await registerCpu({ threads })
+    opened = await registerCpu({ threads, arithmetic: "deterministic" })
     await tf.setBackend("diffclip-cpu")
   })
   afterAll(() => opened?.close())

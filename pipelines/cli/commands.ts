@@ -1,5 +1,6 @@
 import { Command } from "effect/cli"
 import { attentionCommand } from "./attention.ts"
+import { benchCommand } from "./bench.ts"
 import { classifyCommand } from "./classify.ts"
 import type { DiffclipCommand } from "./command.ts"
 import { diffCommand } from "./diff.ts"
@@ -28,6 +29,7 @@ export const diffclip: DiffclipCommand<"diffclip"> = Command.make("diffclip").pi
     diffCommand,
     exportCommand,
     reportCommand,
-    doctorCommand
+    doctorCommand,
+    benchCommand
   ])
 )

@@ -22,7 +22,7 @@ const helpOf = async (command: string): Promise<string> => {
 describe("--help", () => {
   it.each([
     ...["train", "evaluate", "embed", "classify", "data", "data check", "data stats", "data pack", "attention"],
-    ...["verify", "inspect", "diff", "export", "report", "doctor"]
+    ...["verify", "inspect", "diff", "export", "report", "doctor", "bench"]
   ])("of %s says what it does and what each flag does", async (command) => {
     const help = await helpOf(command)
     expect(help).toMatch(/^DESCRIPTION\n +\w+/m)

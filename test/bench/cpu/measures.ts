@@ -120,7 +120,7 @@ const first = (sides: ReadonlyArray<Side>): Side => {
 }
 
 const selves = ({ model, batch, largeBatch, largeLayers, threads }: Options): ReadonlyArray<Self> => {
-  const given = async (sides: ReadonlyArray<Side>, size: number) => giveInputs(sides, model, size)
+  const given = (sides: ReadonlyArray<Side>, size: number) => giveInputs(sides, model, size)
   const cut = largeLayers ?? Infinity
   const large: ClipConfig = {
     ...model,
@@ -196,7 +196,11 @@ const attentionMemory = async (place: Place): Promise<void> => {
     const program = open(engineIn(place))
     try {
       const said = await program.ask({ do: "attention", tokens, threads: place.options.threads })
-      return { bytes: numberOf(said, "peakBytes") / tokens, engine: String(said["engine"]), runtime: String(said["runtime"]) }
+      return {
+        bytes: numberOf(said, "peakBytes") / tokens,
+        engine: String(said["engine"]),
+        runtime: String(said["runtime"])
+      }
     } finally {
       await program.end()
     }
@@ -256,4 +260,3 @@ export const measure = async (place: Place): Promise<void> => {
 
 /** Whether a row is a measurement. */
 export const isMeasured = (row: Row): row is Measured => "ratio" in row
-

@@ -7,7 +7,15 @@ import { type Clip, type ClipConfig, clipFromConfig } from "../../../lib/models/
 import { attention, block, diffAttention, mapSpecs } from "../../../lib/nn/index.ts"
 import { adamW, type AdamWState } from "../../../lib/optim/index.ts"
 import * as ops from "../../../lib/ops/index.ts"
-import { disposeParams, leavesOf, type Params, type Value, value, valueAndGrad, vjp } from "../../../lib/tensor/index.ts"
+import {
+  disposeParams,
+  leavesOf,
+  type Params,
+  type Value,
+  value,
+  valueAndGrad,
+  vjp
+} from "../../../lib/tensor/index.ts"
 import { applyUpdate, gradientsOf, type TwoTowerParams } from "../../../pipelines/trainStep.ts"
 import { openTensorsAt, writeTensors } from "./files.ts"
 import { flopsOf, type Product, stepProducts } from "./products.ts"
@@ -33,8 +41,7 @@ const readWeights = <P extends Params>(model: Clip<P>, file: string): P => {
   const reader = openTensorsAt(file)
   const params = mapSpecs<P>(
     model.specs,
-    ({ path, spec }) =>
-      value(tf.keep(tf.tensor(reader.floats(names.get(path) ?? path), [...spec.shape], "float32")))
+    ({ path, spec }) => value(tf.keep(tf.tensor(reader.floats(names.get(path) ?? path), [...spec.shape], "float32")))
   )
   reader.close()
   return params
@@ -57,7 +64,8 @@ const timeOf = ({ batch, m, k, n, transposed }: Product): number => {
 /** Forward and backward of the first vision block, with differential or with ordinary attention, at the model's sizes. */
 const blockWork = ({ vision, lambdaInit, imageSize, patchSize }: ClipConfig) => {
   const [d, { numHeads }] = [vision.width, vision]
-  const random = (shape: Array<number>, std = 0.02): Value => value(tf.keep(tf.randomNormal(shape, 0, std, "float32", 7)))
+  const random = (shape: Array<number>, std = 0.02): Value =>
+    value(tf.keep(tf.randomNormal(shape, 0, std, "float32", 7)))
   const linear = (out: number, inputs = d) => ({ weight: random([out, inputs]), bias: random([out]) })
   const norm = () => ({ weight: random([d], 1), bias: random([d]) })
   const around = () => ({ norm1: norm(), norm2: norm(), mlp: { fc1: linear(4 * d), fc2: linear(d, 4 * d) } })

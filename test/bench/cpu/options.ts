@@ -54,7 +54,9 @@ const listOf = <A extends string>(flag: string, known: ReadonlyArray<A>, text: s
 
 const countOf = (flag: string, text: string): number => {
   const count = Number(text)
-  if (!Number.isInteger(count) || count < 1) throw new UsageError(`--${flag}: expected a whole number above 0, found ${text}`)
+  if (!Number.isInteger(count) || count < 1) {
+    throw new UsageError(`--${flag}: expected a whole number above 0, found ${text}`)
+  }
   return count
 }
 

@@ -49,7 +49,9 @@ export type Row = Measured | NotMeasured
 /** The commit that is checked out; `unknown` outside of git. */
 const commit = (): string => {
   try {
-    const said = execFileSync("git", ["-C", root, "describe", "--always", "--dirty"], { stdio: ["ignore", "pipe", "ignore"] })
+    const said = execFileSync("git", ["-C", root, "describe", "--always", "--dirty"], {
+      stdio: ["ignore", "pipe", "ignore"]
+    })
     return said.toString().trim()
   } catch (error) {
     if (error instanceof Error) return "unknown"

@@ -2,7 +2,7 @@ import { BlasUnavailable } from "./errors.ts"
 import { member } from "./ffi.ts"
 import { type Blas, type BlasChoice, tryBlas } from "./open.ts"
 import type { Refusal } from "./refusal.ts"
-import { describeWrong, SELF_TEST_BYTES, selfTest } from "./selfTest.ts"
+import { describeWrong, keepsBits, SELF_TEST_BYTES, selfTest } from "./selfTest.ts"
 
 /** The environment variable that names a library; who calls `findBlas` reads it. */
 export const BLAS_VARIABLE = "DIFFCLIP_BLAS" as const
@@ -29,6 +29,11 @@ export interface FoundBlas {
   /** What each thread gives to `openBlas`. */
   readonly choice: BlasChoice
   readonly description: string
+  /**
+   * Whether threads may share a product by `rowShare` and leave its bits as they are. Where not, share as if there were
+   * a fixed number of threads, so that bits do not depend on how many there are.
+   */
+  readonly keepsBits: boolean
   /** What was tried before it. */
   readonly refused: ReadonlyArray<Refusal>
 }
@@ -84,9 +89,12 @@ export const findBlas = async (options: FindOptions = {}): Promise<FoundBlas> =>
       refused.push(result)
       continue
     }
-    const refusal = test(result, candidate)
+    const { choice, description } = result
+    const memory = testMemory()
+    const refusal = test(result, candidate, memory)
+    const kept = refusal === undefined && keepsBits(result, memory)
     result.close()
-    if (refusal === undefined) return { choice: result.choice, description: result.description, refused }
+    if (refusal === undefined) return { choice, description, keepsBits: kept, refused }
     refused.push(refusal)
   }
   const list = refused.map(({ path, message }) => `\n  ${path}: ${message}`).join("")
@@ -98,13 +106,17 @@ export const findBlas = async (options: FindOptions = {}): Promise<FoundBlas> =>
   throw new BlasUnavailable({ tried: refused, message })
 }
 
-const test = (blas: Blas, { path, source }: Candidate): Refusal | undefined => {
+const testMemory = (): WebAssembly.Memory => {
+  const pages = Math.ceil(SELF_TEST_BYTES / 65_536)
+  return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true })
+}
+
+const test = (blas: Blas, { path, source }: Candidate, memory: WebAssembly.Memory): Refusal | undefined => {
   if (blas.choice.kind === "other" && source === "well-known") {
     const message = "it is neither OpenBLAS, MKL nor Accelerate; the reference BLAS is slower than our WebAssembly. " +
       `${BLAS_VARIABLE}=${path} uses it all the same`
     return { path, reason: "unknown-make", message }
   }
-  const pages = Math.ceil(SELF_TEST_BYTES / 65_536)
-  const wrong = selfTest(blas, new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true }))
+  const wrong = selfTest(blas, memory)
   return wrong === undefined ? undefined : { path, reason: "wrong-numbers", wrong, message: describeWrong(wrong) }
 }

@@ -3,4 +3,5 @@ export { BLAS_VARIABLE, blasCandidates, type Candidate, findBlas, type FindOptio
 export type { BlasMake } from "./make.ts"
 export { type Blas, type BlasChoice, openBlas } from "./open.ts"
 export type { Refusal, WrongProduct } from "./refusal.ts"
-export { SELF_TEST_BYTES, selfTest } from "./selfTest.ts"
+export { ROW_STEP, rowShare, SHARE_WORK } from "./rows.ts"
+export { keepsBits, SELF_TEST_BYTES, selfTest } from "./selfTest.ts"

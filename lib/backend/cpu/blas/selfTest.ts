@@ -1,5 +1,6 @@
 import type { Blas } from "./open.ts"
 import type { WrongProduct } from "./refusal.ts"
+import { rowShare } from "./rows.ts"
 
 interface Case {
   readonly transA: 0 | 1
@@ -81,12 +82,37 @@ const check = (blas: Blas, memory: WebAssembly.Memory, test: Case): WrongProduct
   return undefined
 }
 
-/** The bytes that `selfTest` overwrites from the start of a memory. */
-export const SELF_TEST_BYTES: number = Math.max(
+/** A product that three threads share. */
+const shared = { m: 200, n: 130, k: 259 } as const
+
+/** The bytes that `selfTest` and `keepsBits` overwrite from the start of a memory. */
+export const SELF_TEST_BYTES: number = 4 * Math.max(
   ...cases.map(({ m, n, k }) =>
-    4 * (Math.max(spanOf(m, k), spanOf(k, m)) + Math.max(spanOf(k, n), spanOf(n, k)) + spanOf(m, n))
-  )
+    Math.max(spanOf(m, k), spanOf(k, m)) + Math.max(spanOf(k, n), spanOf(n, k)) + spanOf(m, n)
+  ),
+  shared.m * shared.k + shared.k * shared.n + 2 * shared.m * shared.n
 )
+
+/**
+ * Whether a product has the same bits when two or three threads share it as `rowShare` says. It overwrites the first
+ * SELF_TEST_BYTES of `memory`.
+ */
+export const keepsBits = (blas: Blas, memory: WebAssembly.Memory): boolean => {
+  const { m, n, k } = shared
+  const [sizeA, sizeB, sizeC] = [m * k, k * n, m * n]
+  fill(new Float32Array(memory.buffer, 0, sizeA + sizeB), 5)
+  const a = blas.baseOf(memory)
+  const b = a + 4 * sizeA
+  const product = (threads: number, atC: number): Float32Array => {
+    for (let thread = 0; thread < threads; thread++) {
+      const [from, to] = rowShare(m, n, k, thread, threads)
+      if (from < to) blas.sgemm(0, 0, to - from, n, k, 1, a + 4 * k * from, k, b, n, 0, a + 4 * (atC + n * from), n)
+    }
+    return new Float32Array(memory.buffer, 4 * atC, sizeC)
+  }
+  const whole = product(1, sizeA + sizeB)
+  return [2, 3].every((threads) => product(threads, sizeA + sizeB + sizeC).every((x, i) => x === whole[i]))
+}
 
 /**
  * Products of 3x5x7 and 67x130x259, all four ways of storing the operands, with strides, alpha and beta, against float64

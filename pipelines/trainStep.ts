@@ -69,9 +69,8 @@ export const addGradients = <P extends Params>(a: P, b: P): P => {
   let isDone = false
   try {
     const sum = zipParams(a, b, (x, y) => {
-      const both = tf.keep(ops.raw.addTensors(x.tensor, y.tensor))
+      const both = ops.raw.accumulate(x.tensor, y.tensor) // in the memory of x
       made.push(both)
-      x.tensor.dispose()
       y.tensor.dispose()
       return value(both)
     })

@@ -52,6 +52,17 @@ const canaries: ReadonlyArray<Canary | PlainCanary> = [
   },
   { kernel: "gelu", inputs: { x: [5, 7] }, program: (p) => ops.gelu(of(p, "x")) },
   { kernel: "quickGelu", inputs: { x: [5, 7] }, program: (p) => ops.quickGelu(of(p, "x")) },
+  {
+    kernel: "mlp",
+    inputs: { x: [3, 7], w1: [9, 7], b1: [9], w2: [5, 9], b2: [5] },
+    program: (p) =>
+      ops.mlp(
+        of(p, "x"),
+        { weight: of(p, "w1"), bias: of(p, "b1") },
+        { weight: of(p, "w2"), bias: of(p, "b2") },
+        "gelu"
+      )
+  },
   { kernel: "softmax", inputs: { x: [2, 5, 5] }, program: (p) => ops.softmax(of(p, "x"), "causal") },
   {
     kernel: "attention",

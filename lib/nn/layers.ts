@@ -20,7 +20,7 @@ export interface Mlp {
 }
 
 /** The activation between the MLP's layers: erf GELU in the vision tower, QuickGELU in the text tower. */
-export type Activation = "gelu" | "quickGelu"
+export type Activation = ops.Activation
 
 /** x weight^T + bias. [..., in] -> [..., out]. */
 export const linear = (p: Linear, x: Value): Value => ops.linear(x, p.weight, p.bias)
@@ -29,5 +29,4 @@ export const linear = (p: Linear, x: Value): Value => ops.linear(x, p.weight, p.
 export const layerNorm = (eps: number) => (p: Norm, x: Value): Value => ops.layerNorm(x, p.weight, p.bias, eps)
 
 /** fc2(activation(fc1(x))). [..., D] -> [..., D]. */
-export const mlp = (activation: Activation) => (p: Mlp, x: Value): Value =>
-  linear(p.fc2, activation === "gelu" ? ops.gelu(linear(p.fc1, x)) : ops.quickGelu(linear(p.fc1, x)))
+export const mlp = (activation: Activation) => (p: Mlp, x: Value): Value => ops.mlp(x, p.fc1, p.fc2, activation)

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core"
 import type { Tensor } from "@tensorflow/tfjs-core"
+import { checkShape } from "../tensor/index.ts"
 import { type Fused, type FusedList, hasKernel, run, runList } from "./kernel.ts"
 
 /** Settings of one AdamW update; `step` counts from 1. */
@@ -80,7 +81,7 @@ export const adamWListUpdate: FusedList<AdamWListAttrs> = {
  * The updates of many parameters, in one dispatch where the backend has a kernel for it and one by one where not, so that
  * no second copy of all of them exists. Consumes every p, m and v: their memory is written in place, except that a tensor
  * whose numbers somebody else holds too (a clone, a reshaped view, a snapshot) keeps them and the update gets memory of
- * its own. Throws before anything is written when one tensor stands in two places.
+ * its own. Throws before anything is written when one tensor stands in two places, and ShapeError when one does not fit.
  */
 export const adamWAll = (
   parts: ReadonlyArray<AdamWPart>,
@@ -91,6 +92,9 @@ export const adamWAll = (
     throw new Error(
       "adamW: one tensor is given twice; a parameter that stands in two places needs one gradient, their sum"
     )
+  }
+  for (const { p, g, m, v } of parts) {
+    for (const [name, tensor] of Object.entries({ g, m, v })) checkShape("adamW", name, tensor, p.shape)
   }
   if (!hasKernel(adamWListUpdate.name)) {
     return parts.map(({ p, g, m, v, lr, weightDecay }) => adamW(p, g, m, v, { ...shared, lr, weightDecay }))

@@ -7,6 +7,7 @@ import { geluBackward, geluForward } from "./gelu.ts"
 import { l2NormalizeBackward, l2NormalizeForward } from "./l2Normalize.ts"
 import { layerNormBackward, layerNormForward } from "./layerNorm.ts"
 import { linearForward } from "./matmul.ts"
+import { mlpForward, mlpHiddenBackward } from "./mlp.ts"
 import { patchifyForward } from "./patchify.ts"
 import { quickGeluBackward, quickGeluForward } from "./quickGelu.ts"
 import { accumulateForward, clampForward, normForward } from "./raw.ts"
@@ -24,6 +25,7 @@ export const kernels: Readonly<Record<string, ReadonlyArray<string>>> = {
   l2Normalize: [l2NormalizeForward.name, l2NormalizeBackward.name],
   layerNorm: [layerNormForward.name, layerNormBackward.name],
   matmul: [linearForward.name],
+  mlp: [mlpForward.name, mlpHiddenBackward.name],
   patchify: [patchifyForward.name],
   quickGelu: [quickGeluForward.name, quickGeluBackward.name],
   raw: [accumulateForward.name, clampForward.name, normForward.name],

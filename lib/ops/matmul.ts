@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core"
+import type { Tensor } from "@tensorflow/tfjs-core"
 import type { Value } from "../tensor/index.ts"
 import { dimOf, record, ShapeError, showShape } from "../tensor/index.ts"
 import { asRows, type Fused, run, view } from "./kernel.ts"
@@ -25,16 +26,21 @@ export const linearForward: Fused<"x" | "weight" | "bias", Record<never, never>,
   compose: ({ x, weight, bias }) => ({ y: tf.add(tf.matMul(x, weight, false, true), bias) })
 }
 
+/** The width of a linear layer's result. Throws ShapeError, under the operation's name, where x or the bias do not fit. */
+export const linearWidth = (operation: string, inWidth: number, weight: Tensor, bias: Tensor): number => {
+  const [m, columns] = weight.shape
+  if (weight.shape.length !== 2 || columns !== inWidth || m === undefined) {
+    throw new ShapeError(operation, `a weight of shape [any, ${inWidth}]`, showShape(weight.shape))
+  }
+  if (bias.shape.length !== 1 || bias.size !== m) {
+    throw new ShapeError(operation, `a bias of shape [${m}]`, showShape(bias.shape))
+  }
+  return m
+}
+
 /** x [..., K], weight [M, K], bias [M] -> x weight^T + bias [..., M]: a torch Linear layer. */
 export const linear = (x: Value, weight: Value, bias: Value): Value => {
-  const k = dimOf("linear", x.tensor.shape, -1)
-  const [m, columns] = weight.tensor.shape
-  if (weight.tensor.shape.length !== 2 || columns !== k || m === undefined) {
-    throw new ShapeError("linear", `a weight of shape [any, ${k}]`, showShape(weight.tensor.shape))
-  }
-  if (bias.tensor.shape.length !== 1 || bias.tensor.size !== m) {
-    throw new ShapeError("linear", `a bias of shape [${m}]`, showShape(bias.tensor.shape))
-  }
+  const m = linearWidth("linear", dimOf("linear", x.tensor.shape, -1), weight.tensor, bias.tensor)
   const { y } = run(linearForward, { x: asRows(x.tensor), weight: weight.tensor, bias: bias.tensor }, {})
   const shaped = view(y, [...x.tensor.shape.slice(0, -1), m])
   return record("linear", [x, weight, bias], shaped, [x.tensor, weight.tensor], (dy, [needsX, needsW, needsB]) => {

@@ -4,6 +4,7 @@
  */
 import * as tf from "@tensorflow/tfjs-core"
 import type { Tensor } from "@tensorflow/tfjs-core"
+import { checkShape } from "../tensor/index.ts"
 import { type Fused, type FusedList, run, runList } from "./kernel.ts"
 
 /** Scalars [] or [1] one after the other, [n]: many numbers that are read at once. No tensors give an empty one. */
@@ -60,9 +61,10 @@ export const accumulateForward: Fused<"sum" | "x", Record<never, never>, "sum"> 
 
 /**
  * sum + x, of one shape. Consumes `sum`, whose memory is written in place where nobody else holds its numbers; x stays
- * the caller's. The result is kept: no tidy frees it.
+ * the caller's. The result is kept: no tidy frees it. Throws ShapeError, and consumes nothing, where the shapes differ.
  */
 export const accumulate = (sum: Tensor, x: Tensor): Tensor => {
+  checkShape("accumulate", "x", x, sum.shape)
   const total = tf.keep(tf.tidy(() => run(accumulateForward, { sum, x }, {}).sum))
   sum.dispose()
   return total

@@ -65,6 +65,15 @@ describe("adamW", () => {
       for (const tensor of [g, updated.p, updated.m, updated.v]) tensor.dispose()
     })
 
+    it("refuses a gradient of another shape before it writes anything", () => {
+      const [p, g, m, v] = [tf.ones([3]), tf.ones([2]), tf.zeros([3]), tf.zeros([3])]
+      const part = { p, g, m, v, lr: 1, weightDecay: 0 }
+      const shared = { beta1: 0.9, beta2: 0.98, eps: 1e-8, step: 1 }
+      expect(() => ops.adamWAll([part], shared)).toThrow("g of shape [3]")
+      expect([...take(p).data]).toEqual([1, 1, 1])
+      tf.dispose([g, m, v])
+    })
+
     it("the updates of many are those of each, under terms of its own", () => {
       const shared = { beta1: 0.9, beta2: 0.98, eps: 1e-8, step: 2 }
       const part = (size: number, i: number) => ({

@@ -13,6 +13,7 @@ import { hasKernel, kernels, run, runList } from "../../lib/ops/index.ts"
 import { l2NormalizeBackward, l2NormalizeForward } from "../../lib/ops/l2Normalize.ts"
 import { layerNormBackward, layerNormForward } from "../../lib/ops/layerNorm.ts"
 import { linearForward } from "../../lib/ops/matmul.ts"
+import { mlpForward, mlpHiddenBackward } from "../../lib/ops/mlp.ts"
 import { patchifyForward } from "../../lib/ops/patchify.ts"
 import { quickGeluBackward, quickGeluForward } from "../../lib/ops/quickGelu.ts"
 import { accumulateForward, clampForward, normForward } from "../../lib/ops/raw.ts"
@@ -196,6 +197,20 @@ const comparisons: ReadonlyArray<Comparison> = [
       bias: trial.tensor("bias", [trial.tokens])
     },
     attrs: {}
+  })),
+  comparison(mlpForward, sums, ({ tensor, rows, cols, tokens, headDim, std, isCausal }) => ({
+    inputs: {
+      x: tensor("x", [rows, cols], std),
+      w1: tensor("w1", [tokens, cols], cols ** -0.5),
+      b1: tensor("b1", [tokens]),
+      w2: tensor("w2", [headDim, tokens], tokens ** -0.5),
+      b2: tensor("b2", [headDim])
+    },
+    attrs: { activation: isCausal ? "gelu" as const : "quickGelu" as const }
+  })),
+  comparison(mlpHiddenBackward, () => 1e-5, ({ tensor, rows, cols, std, isCausal }) => ({
+    inputs: { dpost: tensor("dpost", [rows, cols]), pre: tensor("pre", [rows, cols], std) },
+    attrs: { activation: isCausal ? "gelu" as const : "quickGelu" as const }
   })),
   comparison(patchifyForward, exact, ({ tensor, pairs, headDim, rows }) => ({
     inputs: { images: tensor("images", [rows, 3, pairs * headDim, pairs * headDim]) },

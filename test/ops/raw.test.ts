@@ -39,6 +39,12 @@ describe("raw", () => {
       expect(tf.memory().numTensors).toBe(before)
     })
 
+    it("accumulate refuses another shape and keeps both", () => {
+      const [sum, x] = [tf.ones([3]), tf.ones([2])]
+      expect(() => raw.accumulate(sum, x)).toThrow("x of shape [3]")
+      tf.dispose([sum, x])
+    })
+
     it("clipFactor is 1 below the norm, and NaN for a NaN", () => {
       const factorOf = (norm: number): number => {
         const scalar = tf.scalar(norm)

@@ -8,6 +8,7 @@ import { geluKernels } from "./gelu.ts"
 import { l2NormalizeKernels } from "./l2Normalize.ts"
 import { layerNormKernels } from "./layerNorm.ts"
 import { matmulKernels } from "./matmul.ts"
+import { mlpKernels } from "./mlp.ts"
 import { patchifyKernels } from "./patchify.ts"
 import { quickGeluKernels } from "./quickGelu.ts"
 import { rawKernels } from "./raw.ts"
@@ -25,6 +26,7 @@ export const fusedKernels: ReadonlyArray<Registration> = [
   ...l2NormalizeKernels,
   ...layerNormKernels,
   ...matmulKernels,
+  ...mlpKernels,
   ...patchifyKernels,
   ...quickGeluKernels,
   ...rawKernels,

@@ -3,21 +3,21 @@ import { exp4, tailOver } from "./maths"
 
 // One operation per type tag, so that the compiler writes one tight loop for each of them.
 
-@inline function one(): v128 {
+@inline export function one(): v128 {
   return f32x4.splat(1)
 }
 
-@inline function sigmoid4(x: v128): v128 {
+@inline export function sigmoid4(x: v128): v128 {
   return f32x4.div(one(), f32x4.add(one(), exp4(f32x4.neg(x))))
 }
 
 /** Phi(x), and in `density` exp(-x^2 / 2). */
-@inline function normal4(x: v128, density: v128): v128 {
+@inline export function normal4(x: v128, density: v128): v128 {
   const tail = f32x4.mul(tailOver(f32x4.abs(x)), density)
   return v128.bitselect(tail, f32x4.sub(one(), tail), f32x4.lt(x, f32x4.splat(0)))
 }
 
-@inline function density4(x: v128): v128 {
+@inline export function density4(x: v128): v128 {
   return exp4(f32x4.mul(f32x4.mul(x, x), f32x4.splat(-0.5)))
 }
 

@@ -4,6 +4,7 @@ export { contrastiveColumns, contrastiveRows, contrastiveWeights } from "./contr
 export { affine, binaryMap, fill, unaryMap } from "./elementwise"
 export { softmax, softmaxGrad } from "./rows"
 export { l2Normalize, l2NormalizeGrad, layerNorm, normGrad, rmsNorm } from "./norms"
+export { mlpHiddenGrad } from "./mlp"
 export { clamp, joinRoot, squareChunks } from "./raw"
 export { columnSums, dotChunks, joinChunks, joinDoubles, rowReduce } from "./reduce"
 export { copyStrided, gatherRows, scatterRows } from "./shaping"

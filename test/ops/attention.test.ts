@@ -33,6 +33,14 @@ describe("attention", () => {
       )
     })
 
+    it.each(["none", "causal"] as const)("maps of several blocks of rows, mask %s", (mask) => {
+      expectOracle({
+        inputs: inputsOf(4, 1, 261, 6),
+        ours: (p) => ops.attention(p.q, p.k, p.v, { numHeads: 2, mask }),
+        oracle: (p) => oracle.attention({ ...p, numHeads: 2, causal: mask === "causal" }).out
+      })
+    })
+
     it("large scores: one key takes nearly all, and nothing overflows", () => {
       fc.assert(
         fc.property(setting, ({ seed, numTokens, headDim, numHeads, mask }) =>

@@ -108,6 +108,11 @@ describe("diffAttention", () => {
       expectOracle({ inputs: inputsOf(sizes), ours: attend(2, mask), oracle: oracleOf(2, mask) })
     })
 
+    it.each<Mask>(["none", "causal"])("maps of several blocks of rows, mask %s", (mask) => {
+      const sizes = { seed: 5, n: 261, headDim: 3, numHeads: 2 }
+      expectOracle({ inputs: inputsOf(sizes), ours: attend(2, mask), oracle: oracleOf(2, mask) })
+    })
+
     it("large scores: maps are nearly one-hot, and nothing overflows", () => {
       fc.assert(
         fc.property(setting, (s) =>
@@ -138,6 +143,15 @@ describe("diffAttention", () => {
         // Rounding: 1e-6 of the sum over a step of 0.03; the fourth-order formula leaves 0.03^4.
         expect(oracle.errorOf(grad.data, oracle.at(expected, i).data)).toBeLessThan(5e-4)
       })
+    })
+
+    it("looking at the maps changes neither the output nor a gradient, by a bit", () => {
+      const inputs = inputsOf({ seed: 2, n: 17, headDim: 5, numHeads: 4 })
+      const seed = noise(1, "cotangent", inputs.q.shape)
+      const options = { numHeads: 4, mask: "causal" } as const
+      const looking = (p: Named<Input, Value>): Value => ops.diffAttentionMaps(p.q, p.k, p.v, p.lambda, options).out
+      const found = differentiate(inputs, looking, () => seed)
+      expect(found).toEqual(differentiate(inputs, attend(4, "causal"), () => seed))
     })
 
     it("rows of both maps sum to 1, rows of their difference to 1 - lambda", () => {

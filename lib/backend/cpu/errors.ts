@@ -23,3 +23,13 @@ const KernelFailedBase: TaggedErrorClass<"KernelFailed", KernelFailedFields> = D
  * not answer in time: then `worker` is -1, all workers are ended and the engine goes on with one thread.
  */
 export class KernelFailed extends KernelFailedBase {}
+
+type UnsupportedKernelFields = { readonly kernel: string; readonly found: string; readonly message: string }
+const UnsupportedKernelBase: TaggedErrorClass<"UnsupportedKernel", UnsupportedKernelFields> = Data.TaggedError(
+  "UnsupportedKernel"
+)<UnsupportedKernelFields>
+/**
+ * An operation of tfjs that the engine does not have, or not for these operands; `found` are their types and shapes. The
+ * library's own models never need one: it is the caller's mistake, a defect.
+ */
+export class UnsupportedKernel extends UnsupportedKernelBase {}

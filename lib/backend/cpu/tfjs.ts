@@ -6,6 +6,7 @@ import * as tf from "@tensorflow/tfjs-core"
 import type { TensorInfo } from "@tensorflow/tfjs-core"
 import type { Attrs, Fused, FusedList } from "../../ops/kernel.ts"
 import type { ArenaBackend } from "./backend.ts"
+import { unsupported } from "./stock/host.ts"
 
 /** The name under which tfjs knows the engine. */
 export const BACKEND = "diffclip-cpu" as const
@@ -16,27 +17,22 @@ export interface Registration {
   readonly kernelFunc: tf.KernelFunc
 }
 
-/**
- * A replacement of one of tfjs's kernels. `make` returns undefined for shapes or types that it does not handle; the
- * copied cpu kernel then runs.
- */
+/** Our version of one of tfjs's kernels, complete: what it cannot do it refuses with UnsupportedKernel. */
 export const stock = <In extends string, Attributes>(
   kernelName: string,
   make: (
     cpu: ArenaBackend,
     inputs: Readonly<Record<In, TensorInfo>>,
     attrs: Attributes
-  ) => TensorInfo | Array<TensorInfo> | undefined
+  ) => TensorInfo | Array<TensorInfo>
 ): Registration => ({
   kernelName,
   kernelFunc: (call) => {
     const cpu = call.backend as ArenaBackend
     const inputs = call.inputs as Readonly<Record<In, TensorInfo>>
-    return cpu.attempt(() => make(cpu, inputs, call.attrs as Attributes)) ?? copied(kernelName)(call)
+    return cpu.attempt(() => make(cpu, inputs, call.attrs as Attributes))
   }
 })
-
-const copied = (kernelName: string): tf.KernelFunc => tf.getKernel(kernelName, "cpu").kernelFunc
 
 /** A kernel for an operation of lib/ops, with the inputs, attributes and outputs that the operation declares. */
 export const fused = <In extends string, A extends Attrs, Out extends string>(
@@ -70,12 +66,23 @@ export const quiet = (backend: object | null): void => {
   if (backend !== null && "firstUse" in backend) Object.assign(backend, { firstUse: false })
 }
 
-/** Copies tfjs's cpu kernels to a backend's name and puts ours over them; once for the process and name. */
+/** What tfjs calls its kernels: all its exported words in its kernels' spelling. */
+const kernelWords: ReadonlyArray<string> = Object.values(tf).flatMap((value: unknown) =>
+  typeof value === "string" && /^_?[A-Z]\w+$/.test(value) ? [value] : []
+)
+
+/**
+ * Registers the engine's kernels under a backend's name, and for every other kernel of tfjs one that says that it is
+ * missing; once for the process and name.
+ */
 export const registerKernels = (backendName: string, registrations: ReadonlyArray<Registration>): void => {
   if (tf.getKernelsForBackend(backendName).length > 0) return
   const ours = new Set(registrations.map((registration) => registration.kernelName))
-  for (const config of tf.getKernelsForBackend("cpu")) {
-    if (!ours.has(config.kernelName)) tf.registerKernel({ ...config, backendName })
-  }
-  for (const registration of registrations) tf.registerKernel({ ...registration, backendName })
+  const missing = kernelWords.filter((kernelName) => !ours.has(kernelName)).map((kernelName): Registration => ({
+    kernelName,
+    kernelFunc: ({ inputs }) => {
+      throw unsupported(kernelName, Object.values(inputs) as ReadonlyArray<TensorInfo>, "another backend")
+    }
+  }))
+  for (const registration of [...registrations, ...missing]) tf.registerKernel({ ...registration, backendName })
 }

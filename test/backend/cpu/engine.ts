@@ -29,7 +29,7 @@ export const numbers = (name: string, length: number, deviation = 1): Float32Arr
 export interface Numbers {
   readonly shape: ReadonlyArray<number>
   readonly values: ArrayLike<number>
-  readonly dtype?: "int32"
+  readonly dtype?: "int32" | "bool"
 }
 
 /** Normal numbers of a shape. */

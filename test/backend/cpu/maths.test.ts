@@ -1,7 +1,8 @@
 import { afterAll, describe, expect, it } from "vitest"
 import { Arenas } from "../../../lib/backend/cpu/arenas.ts"
 import { Pool } from "../../../lib/backend/cpu/pool.ts"
-import { binaryOps, unaryOps } from "../../../lib/backend/cpu/stock/elementwise.ts"
+import { binaryOps } from "../../../lib/backend/cpu/stock/binary.ts"
+import { unaryOps } from "../../../lib/backend/cpu/stock/elementwise.ts"
 import { erf } from "../../reference/erf.ts"
 
 const arena = new Arenas()

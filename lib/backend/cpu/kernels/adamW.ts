@@ -2,7 +2,7 @@ import type { TensorInfo } from "@tensorflow/tfjs-core"
 import { type AdamWAttrs, adamWListUpdate, adamWUpdate } from "../../../ops/adamW.ts"
 import { written } from "../address.ts"
 import type { ArenaBackend, Output } from "../backend.ts"
-import { copyAxes } from "../stock/shaping.ts"
+import { copyAxes } from "../stock/copy.ts"
 import { fused, fusedList, type Registration } from "../tfjs.ts"
 
 /** base ** exponent for a whole exponent, by products alone: Math.pow may differ between engines in the last bit. */

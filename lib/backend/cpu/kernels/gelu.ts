@@ -1,5 +1,6 @@
 import { geluBackward, geluForward } from "../../../ops/gelu.ts"
-import { mapBinary, mapUnary } from "../stock/elementwise.ts"
+import { mapBinary } from "../stock/binary.ts"
+import { mapUnary } from "../stock/elementwise.ts"
 import { fused, type Registration } from "../tfjs.ts"
 
 /** x Phi(x) and its gradient; Phi is within 3e-7 of the exact one. */

@@ -1,5 +1,5 @@
 import { patchifyForward } from "../../../ops/patchify.ts"
-import { copyAxes } from "../stock/shaping.ts"
+import { copyAxes } from "../stock/copy.ts"
 import { fused, type Registration } from "../tfjs.ts"
 
 /** images [B, C, S, S] -> [B, P, C p p], one strided copy. */

@@ -1,5 +1,6 @@
 import { quickGeluBackward, quickGeluForward } from "../../../ops/quickGelu.ts"
-import { mapBinary, mapUnary } from "../stock/elementwise.ts"
+import { mapBinary } from "../stock/binary.ts"
+import { mapUnary } from "../stock/elementwise.ts"
 import { fused, type Registration } from "../tfjs.ts"
 
 /** x sigmoid(1.702 x) and its gradient. */

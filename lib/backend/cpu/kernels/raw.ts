@@ -1,7 +1,7 @@
 import { accumulateForward, clampForward, normForward } from "../../../ops/raw.ts"
 import { written } from "../address.ts"
 import { CHUNKS } from "../layout.ts"
-import { binaryOps } from "../stock/elementwise.ts"
+import { binaryOps } from "../stock/binary.ts"
 import { fused, fusedList, type Registration } from "../tfjs.ts"
 
 /** A job has 48 words: two for itself, two for each array. */

@@ -1,8 +1,10 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core"
 import type * as tf from "@tensorflow/tfjs-core"
+import { exp, log } from "../../../tensor/index.ts"
 import { written } from "../address.ts"
 import type { ArenaBackend } from "../backend.ts"
 import { type Registration, stock } from "../tfjs.ts"
+import { computed, converted, type HostType, sizeOf, typeOf, using, valuesOf } from "./host.ts"
 
 /** Operation numbers of the `unaryMap` kernel. */
 export const unaryOps = {
@@ -18,22 +20,6 @@ export const unaryOps = {
   quickGelu: 9
 } as const
 
-/** Operation numbers of the `binaryMap` kernel; the last two take (dy, x). */
-export const binaryOps = {
-  add: 0,
-  sub: 1,
-  mul: 2,
-  div: 3,
-  reversedSub: 4,
-  reversedDiv: 5,
-  max: 6,
-  min: 7,
-  geluGrad: 8,
-  quickGeluGrad: 9
-} as const
-
-const sizeOf = (info: TensorInfo): number => info.shape.reduce((x, y) => x * y, 1)
-
 /** Element operations count for less than those that go through exp. */
 const COSTLY = 8
 
@@ -42,94 +28,101 @@ export const mapUnary = (cpu: ArenaBackend, op: keyof typeof unaryOps, x: Tensor
   const y = cpu.output(x.shape)
   const size = sizeOf(x)
   const isCheap = op === "neg" || op === "square" || op === "abs"
-  cpu.run("unaryMap", [unaryOps[op], cpu.address(x), written(y.address), size], [], isCheap ? size : size * COSTLY)
+  if (size > 0) {
+    cpu.run("unaryMap", [unaryOps[op], cpu.address(x), written(y.address), size], [], isCheap ? size : size * COSTLY)
+  }
   return y.info
 }
 
-/** y = op(a, b) for two tensors of one shape. */
-export const mapBinary = (cpu: ArenaBackend, op: keyof typeof binaryOps, a: TensorInfo, b: TensorInfo): TensorInfo => {
-  const y = cpu.output(a.shape)
-  const size = sizeOf(a)
-  const words = [binaryOps[op], 0, cpu.address(a), cpu.address(b), written(y.address), 1, size]
-  cpu.run("binaryMap", words, [], binaryOps[op] >= binaryOps.geluGrad ? size * COSTLY : size)
+/** Runs `use` on x as float32. */
+const overFloats = (
+  cpu: ArenaBackend,
+  kernel: string,
+  x: TensorInfo,
+  use: (x: TensorInfo) => TensorInfo
+): TensorInfo => typeOf(kernel, x) === "float32" ? use(x) : using(cpu, converted(cpu, x, "float32"), use)
+
+/** A function of real numbers: its result is float32 whatever comes in. */
+const real = (kernel: string, op: keyof typeof unaryOps): Registration =>
+  stock<"x", unknown>(kernel, (cpu, { x }) => overFloats(cpu, kernel, x, (floats) => mapUnary(cpu, op, floats)))
+
+/** A function that keeps whole numbers whole: in wasm for float32, else `compute`. */
+const whole = (kernel: string, op: keyof typeof unaryOps, compute: (x: number) => number): Registration =>
+  stock<"x", unknown>(
+    kernel,
+    (cpu, { x }) =>
+      typeOf(kernel, x) === "float32" ? mapUnary(cpu, op, x) : onHost(cpu, kernel, x, typeOf(kernel, x), compute)
+  )
+
+const onHost = (
+  cpu: ArenaBackend,
+  kernel: string,
+  x: TensorInfo,
+  dtype: HostType,
+  compute: (x: number) => number
+): TensorInfo => {
+  const values = valuesOf(cpu, kernel, x)
+  return computed(cpu, x.shape, dtype, (i) => compute(values[i] ?? NaN))
+}
+
+/** A function that no model needs, on the calling thread. `dtype`: that of the result; default that of x. */
+const rare = (kernel: string, compute: (x: number) => number, dtype?: HostType): Registration =>
+  stock<"x", unknown>(kernel, (cpu, { x }) => onHost(cpu, kernel, x, dtype ?? typeOf(kernel, x), compute))
+
+/** Within 1.5e-7. Source: Abramowitz and Stegun 7.1.26. */
+const erf = (x: number): number => {
+  const a = Math.abs(x)
+  const t = 1 / (1 + 0.3275911 * a)
+  const series = ((((1.061405429 * t - 1.453152027) * t + 1.421413741) * t - 0.284496736) * t + 0.254829592) * t
+  return Math.sign(x) * (1 - series * exp(-a * a))
+}
+
+const tanh = (x: number): number => {
+  const e = exp(-2 * Math.abs(x))
+  return Math.sign(x) * (1 - e) / (1 + e)
+}
+
+/** Ties to even, as tfjs rounds. */
+const round = (x: number): number => {
+  const below = Math.floor(x)
+  const part = x - below
+  return part < 0.5 || (part === 0.5 && below % 2 === 0) ? below : below + 1
+}
+
+const clip = (cpu: ArenaBackend, x: TensorInfo, lo: number, hi: number): TensorInfo => {
+  const type = typeOf("ClipByValue", x)
+  if (type !== "float32") {
+    return onHost(cpu, "ClipByValue", x, type, (value) => value > hi ? hi : value < lo ? lo : value)
+  }
+  const y = cpu.output(x.shape)
+  if (sizeOf(x) > 0) cpu.run("clamp", [cpu.address(x), written(y.address), sizeOf(x)], [lo, hi], sizeOf(x))
   return y.info
 }
 
-type Spread = { readonly mode: number; readonly rows: number; readonly cols: number }
-
-/** How `small` repeats over `big`: not at all, a scalar, a row, or a number per row. */
-const spreadOf = (big: TensorInfo, small: TensorInfo): Spread | undefined => {
-  const size = sizeOf(big), part = sizeOf(small)
-  if (small.shape.length > big.shape.length) return undefined
-  if (part === 1) return { mode: 1, rows: 1, cols: size }
-  const lead = big.shape.length - small.shape.length
-  const padded = [...big.shape.slice(0, lead).map(() => 1), ...small.shape]
-  const firstKept = padded.findIndex((dim) => dim !== 1)
-  const lastKept = padded.findLastIndex((dim) => dim !== 1)
-  if (padded.slice(firstKept, lastKept + 1).some((dim, i) => dim !== big.shape[firstKept + i])) return undefined
-  const before = big.shape.slice(0, firstKept).reduce((x, y) => x * y, 1)
-  const after = big.shape.slice(lastKept + 1).reduce((x, y) => x * y, 1)
-  if (after === 1) return before === 1 ? { mode: 0, rows: 1, cols: size } : { mode: 2, rows: before, cols: part }
-  return before === 1 ? { mode: 3, rows: part, cols: after } : undefined
-}
-
-const binary = (kernelName: string, op: keyof typeof binaryOps, reversed: keyof typeof binaryOps): Registration =>
-  stock<"a" | "b", unknown>(kernelName, (cpu, { a, b }) => {
-    if (a.dtype !== "float32" || b.dtype !== "float32" || sizeOf(a) === 0 || sizeOf(b) === 0) return undefined
-    const isSwapped = sizeOf(b) > sizeOf(a) || b.shape.length > a.shape.length
-    const [big, small] = isSwapped ? [b, a] : [a, b]
-    const spread = spreadOf(big, small)
-    if (spread === undefined) return undefined
-    const y = cpu.output(big.shape)
-    const code = binaryOps[isSwapped ? reversed : op]
-    const words = [
-      code,
-      spread.mode,
-      cpu.address(big),
-      cpu.address(small),
-      written(y.address),
-      spread.rows,
-      spread.cols
-    ]
-    cpu.run("binaryMap", words, [], sizeOf(big))
-    return y.info
-  })
-
-const unary = (kernelName: string, op: keyof typeof unaryOps): Registration =>
-  stock<"x", unknown>(kernelName, (cpu, { x }) => x.dtype === "float32" ? mapUnary(cpu, op, x) : undefined)
-
-const fillWith = (cpu: ArenaBackend, shape: ReadonlyArray<number>, value: number): TensorInfo => {
-  const y = cpu.output(shape)
-  const size = sizeOf(y.info)
-  cpu.run("fill", [written(y.address), size, bitsOf(value)], [], size)
-  return y.info
-}
-
-const bitsOf = (value: number): number => new Uint32Array(new Float32Array([value]).buffer)[0] ?? 0
-
-/** Arithmetic with the broadcasts that models use, elementwise functions, and constant tensors. */
+/** Elementwise functions of one tensor. */
 export const elementwiseKernels: ReadonlyArray<Registration> = [
-  binary("Add", "add", "add"),
-  binary("Sub", "sub", "reversedSub"),
-  binary("Multiply", "mul", "mul"),
-  binary("RealDiv", "div", "reversedDiv"),
-  binary("Maximum", "max", "max"),
-  binary("Minimum", "min", "min"),
-  unary("Exp", "exp"),
-  unary("Sqrt", "sqrt"),
-  unary("Rsqrt", "rsqrt"),
-  unary("Neg", "neg"),
-  unary("Abs", "abs"),
-  unary("Square", "square"),
-  unary("Sigmoid", "sigmoid"),
-  unary("Reciprocal", "reciprocal"),
-  stock<never, tf.FillAttrs>(
-    "Fill",
-    (cpu, _, { shape, value, dtype }) =>
-      typeof value === "number" && (dtype === undefined || dtype === "float32") ?
-        fillWith(cpu, shape, value) :
-        undefined
+  real("Exp", "exp"),
+  real("Sqrt", "sqrt"),
+  real("Rsqrt", "rsqrt"),
+  real("Sigmoid", "sigmoid"),
+  real("Reciprocal", "reciprocal"),
+  whole("Neg", "neg", (x) => -x),
+  whole("Abs", "abs", Math.abs),
+  whole("Square", "square", (x) => x * x),
+  stock<"x", tf.ClipByValueAttrs>(
+    "ClipByValue",
+    (cpu, { x }, { clipValueMin, clipValueMax }) => clip(cpu, x, clipValueMin, clipValueMax)
   ),
-  stock<"x", unknown>("ZerosLike", (cpu, { x }) => x.dtype === "float32" ? fillWith(cpu, x.shape, 0) : undefined),
-  stock<"x", unknown>("OnesLike", (cpu, { x }) => x.dtype === "float32" ? fillWith(cpu, x.shape, 1) : undefined)
+  rare("Log", log, "float32"),
+  rare("Erf", erf, "float32"),
+  rare("Tanh", tanh, "float32"),
+  rare("Floor", Math.floor),
+  rare("Ceil", Math.ceil),
+  rare("Round", round),
+  rare("Sign", (x) => x > 0 ? 1 : x < 0 ? -1 : 0),
+  rare("Relu", (x) => x < 0 ? 0 : x),
+  rare("LogicalNot", (x) => x === 0 ? 1 : 0, "bool"),
+  rare("IsNan", (x) => Number.isNaN(x) ? 1 : 0, "bool"),
+  rare("IsInf", (x) => Math.abs(x) === Infinity ? 1 : 0, "bool"),
+  rare("IsFinite", (x) => Number.isFinite(x) ? 1 : 0, "bool")
 ]

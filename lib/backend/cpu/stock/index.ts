@@ -1,4 +1,6 @@
+export { binaryKernels } from "./binary.ts"
 export { elementwiseKernels } from "./elementwise.ts"
+export { indexingKernels } from "./indexing.ts"
 export { matMulKernels } from "./matMul.ts"
 export { reduceKernels } from "./reduce.ts"
 export { shapingKernels } from "./shaping.ts"

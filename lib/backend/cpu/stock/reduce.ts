@@ -4,6 +4,8 @@ import { written } from "../address.ts"
 import type { ArenaBackend } from "../backend.ts"
 import { CHUNKS } from "../layout.ts"
 import { type Registration, stock } from "../tfjs.ts"
+import { permuted } from "./copy.ts"
+import { computed, converted, type HostType, sizeOf, typeOf, unsupported, using, valuesOf } from "./host.ts"
 
 /** The sum of all numbers times `scale`, or of a b when `b` is given: doubles in a fixed order. */
 export const sumAll = (
@@ -33,37 +35,89 @@ interface Axes {
   readonly keepDims?: boolean
 }
 
-const reduce = (
-  cpu: ArenaBackend,
+type Reduction = "sum" | "mean" | "max" | "min"
+
+/** Which axes stay and which go, and the shape of the result. */
+const planOf = (
   x: TensorInfo,
-  { axis, keepDims }: Axes,
-  op: "sum" | "mean" | "max"
-): TensorInfo | undefined => {
-  const rank = x.shape.length
-  const size = x.shape.reduce((a, b) => a * b, 1)
-  if (x.dtype !== "float32" || size === 0) return undefined
-  const given = axis === undefined || axis === null ?
-    x.shape.map((_, i) => i) :
-    typeof axis === "number" ?
-    [axis] :
-    [...axis]
+  { axis, keepDims }: Axes
+): { readonly kept: ReadonlyArray<number>; readonly gone: ReadonlyArray<number>; readonly shape: Array<number> } => {
+  const all = x.shape.map((_, i) => i)
+  const given = axis === undefined || axis === null ? all : typeof axis === "number" ? [axis] : [...axis]
   const axes = new Set(tf.util.parseAxisParam(given, x.shape))
-  const isKept = x.shape.map((_, i) => !axes.has(i))
-  const first = isKept.indexOf(true), last = isKept.lastIndexOf(true)
-  const outShape = x.shape.flatMap((dim, i) => isKept[i] ? [dim] : keepDims ? [1] : [])
-  if (first !== -1 && isKept.slice(first, last + 1).includes(false)) return undefined
-  const before = first === -1 ? size : x.shape.slice(0, first).reduce((a, b) => a * b, 1)
-  const after = first === -1 ? 1 : x.shape.slice(last + 1).reduce((a, b) => a * b, 1)
-  const kept = size / (before * after)
-  const scale = op === "mean" ? 1 / (before * after) : 1
-  if (op === "max" ? before > 1 && first !== -1 : before > 1 && after > 1) return undefined
-  const y = cpu.output(rank === axes.size && keepDims !== true ? [] : outShape)
-  const from = cpu.address(x)
-  if (op === "max") cpu.run("rowReduce", [1, from, written(y.address), kept, size / kept], [1], size)
-  else if (first === -1) sumAll(cpu, y.address, size, from, { scale })
-  else if (after > 1 || before === 1) cpu.run("rowReduce", [0, from, written(y.address), kept, after], [scale], size)
-  else sumRows(cpu, from, y.address, before, kept, scale)
+  const shape = x.shape.flatMap((dim, i) => axes.has(i) ? keepDims === true ? [1] : [] : [dim])
+  return { kept: all.filter((i) => !axes.has(i)), gone: all.filter((i) => axes.has(i)), shape }
+}
+
+/** Rows of a matrix reduced to one number each; `y` is the address of the result. */
+const reduceRows = (
+  cpu: ArenaBackend,
+  op: Reduction,
+  x: TensorInfo,
+  y: number,
+  rows: number,
+  cols: number
+): void => {
+  const code = op === "max" ? 1 : op === "min" ? 2 : 0
+  const words = [code, cpu.address(x), written(y), rows, cols]
+  cpu.run("rowReduce", words, [op === "mean" ? 1 / cols : 1], rows * cols)
+}
+
+/** Leading or trailing axes where they lie; others after a copy that puts them last. */
+const reduce = (cpu: ArenaBackend, kernel: string, x: TensorInfo, axes: Axes, op: Reduction): TensorInfo => {
+  const { kept, gone, shape } = planOf(x, axes)
+  const size = sizeOf(x)
+  const rows = sizeOf({ shape: kept.map((axis) => x.shape[axis] ?? 1) })
+  const cols = sizeOf({ shape: gone.map((axis) => x.shape[axis] ?? 1) })
+  if ((op === "max" || op === "min") && cols === 0) throw unsupported(kernel, [x], "at least one number to choose from")
+  const y = cpu.output(shape)
+  if (rows === 0) return y.info
+  const scale = op === "mean" ? 1 / cols : 1
+  const isSum = op === "sum" || op === "mean"
+  const lastKept = kept.at(-1) ?? -1, firstGone = gone[0] ?? x.shape.length
+  if (cols === 0) cpu.run("fill", [written(y.address), rows, op === "mean" ? NAN_BITS : 0], [], rows)
+  else if (rows === 1 && isSum) sumAll(cpu, y.address, size, cpu.address(x), { scale })
+  else if (lastKept < firstGone) reduceRows(cpu, op, x, y.address, rows, cols)
+  else if (isSum && gone.length > 0 && gone.at(-1) === gone.length - 1) {
+    sumRows(cpu, cpu.address(x), y.address, cols, rows, scale)
+  } else {
+    using(cpu, permuted(cpu, x, [...kept, ...gone]), (rowwise) => reduceRows(cpu, op, rowwise, y.address, rows, cols))
+  }
   return y.info
+}
+
+const NAN_BITS = 0x7fc00000
+
+/** The numbers that each place of the result comes from are folded in their order. */
+const onHost = (
+  cpu: ArenaBackend,
+  kernel: string,
+  x: TensorInfo,
+  axes: Axes,
+  dtype: HostType,
+  fold: (numbers: ReadonlyArray<number>) => number
+): TensorInfo => {
+  const { kept, gone, shape } = planOf(x, axes)
+  const cols = sizeOf({ shape: gone.map((axis) => x.shape[axis] ?? 1) })
+  const values = valuesOf(cpu, kernel, x)
+  const order = placesInOrder(x.shape, [...kept, ...gone])
+  return computed(
+    cpu,
+    shape,
+    dtype,
+    (i) => fold(Array.from({ length: cols }, (_, j) => values[order[i * cols + j] ?? 0] ?? NaN))
+  )
+}
+
+/** The places of a contiguous tensor in the order in which they stand when its axes are put in another order. */
+const placesInOrder = (shape: ReadonlyArray<number>, order: ReadonlyArray<number>): ReadonlyArray<number> => {
+  let places = [0]
+  const stepOf = (axis: number): number => shape.slice(axis + 1).reduce((a, b) => a * b, 1)
+  for (const axis of order) {
+    const step = stepOf(axis)
+    places = places.flatMap((place) => Array.from({ length: shape[axis] ?? 1 }, (_, i) => place + i * step))
+  }
+  return places
 }
 
 /** Softmax of the rows of x, those of each [perMap, cols] map cut below the diagonal when `isCausal`. */
@@ -72,23 +126,69 @@ export const softmaxRows = (cpu: ArenaBackend, x: TensorInfo, isCausal: boolean)
   const rows = x.shape.slice(0, -1).reduce((a, b) => a * b, 1)
   const y = cpu.output(x.shape)
   const words = [cpu.address(x), written(y.address), rows, cols, isCausal ? 1 : 0, x.shape.at(-2) ?? 1]
-  cpu.run("softmax", words, [], 8 * rows * cols)
+  if (rows * cols > 0) cpu.run("softmax", words, [], 8 * rows * cols)
   return y.info
 }
 
-/** Sums, means and maxima over all, leading or trailing axes; softmax over the last. */
+const softmax = (cpu: ArenaBackend, logits: TensorInfo, dim: number): TensorInfo => {
+  if (logits.dtype !== "float32") throw unsupported("Softmax", [logits], "float32 logits")
+  if (dim !== -1 && dim !== logits.shape.length - 1) throw unsupported("Softmax", [logits], "the last axis")
+  return softmaxRows(cpu, logits, false)
+}
+
+const total = (numbers: ReadonlyArray<number>): number => numbers.reduce((sum, x) => sum + x, 0)
+const largest = (numbers: ReadonlyArray<number>): number => numbers.reduce((top, x) => Math.max(top, x), -Infinity)
+const smallest = (numbers: ReadonlyArray<number>): number => numbers.reduce((low, x) => Math.min(low, x), Infinity)
+const product = (numbers: ReadonlyArray<number>): number => numbers.reduce((result, x) => result * x, 1)
+
+/** The first place of the largest number; a NaN is never larger, and nothing is larger than a NaN that comes first. */
+const firstLargest = (numbers: ReadonlyArray<number>): number => {
+  let at = 0
+  numbers.forEach((x, i) => at = x > (numbers[at] ?? NaN) ? i : at)
+  return at
+}
+
+/** Sum, Max, Min: float32 in wasm, whole numbers and booleans (as whole numbers) on the calling thread. */
+const chosen = (
+  kernel: string,
+  cpu: ArenaBackend,
+  x: TensorInfo,
+  axes: Axes,
+  op: Reduction,
+  fold: (numbers: ReadonlyArray<number>) => number
+): TensorInfo =>
+  typeOf(kernel, x) === "float32" ? reduce(cpu, kernel, x, axes, op) : onHost(cpu, kernel, x, axes, "int32", fold)
+
+/** Reductions over any axes; softmax over the last. */
 export const reduceKernels: ReadonlyArray<Registration> = [
-  stock<"x", Axes>("Sum", (cpu, { x }, attrs) => reduce(cpu, x, attrs, "sum")),
-  stock<"x", Axes>("Mean", (cpu, { x }, attrs) => reduce(cpu, x, attrs, "mean")),
+  stock<"x", Axes>("Sum", (cpu, { x }, axes) => chosen("Sum", cpu, x, axes, "sum", total)),
+  stock<"x", Axes>("Mean", (cpu, { x }, axes) => {
+    const mean = (floats: TensorInfo): TensorInfo => reduce(cpu, "Mean", floats, axes, "mean")
+    return typeOf("Mean", x) === "float32" ? mean(x) : using(cpu, converted(cpu, x, "float32"), mean)
+  }),
   stock<"x", { reductionIndices: number | Array<number>; keepDims: boolean }>(
     "Max",
-    (cpu, { x }, { reductionIndices, keepDims }) => reduce(cpu, x, { axis: reductionIndices, keepDims }, "max")
+    (cpu, { x }, { reductionIndices, keepDims }) =>
+      chosen("Max", cpu, x, { axis: reductionIndices, keepDims }, "max", largest)
   ),
-  stock<"logits", tf.SoftmaxAttrs>(
-    "Softmax",
-    (cpu, { logits }, { dim }) =>
-      logits.dtype === "float32" && (dim === -1 || dim === logits.shape.length - 1) ?
-        softmaxRows(cpu, logits, false) :
-        undefined
-  )
+  stock<"x", Axes>("Min", (cpu, { x }, axes) => chosen("Min", cpu, x, axes, "min", smallest)),
+  stock<"x", Axes>("Prod", (cpu, { x }, axes) => {
+    const type = typeOf("Prod", x)
+    return onHost(cpu, "Prod", x, axes, type === "bool" ? "int32" : type, product)
+  }),
+  stock<"x", Axes>("All", (cpu, { x }, axes) => onHost(cpu, "All", x, axes, "bool", (v) => v.includes(0) ? 0 : 1)),
+  stock<"x", Axes>(
+    "Any",
+    (cpu, { x }, axes) => onHost(cpu, "Any", x, axes, "bool", (v) => v.every((flag) => flag === 0) ? 0 : 1)
+  ),
+  stock<"x", Axes>(
+    "ArgMax",
+    (cpu, { x }, { axis }) => onHost(cpu, "ArgMax", x, { axis: axis ?? 0 }, "int32", firstLargest)
+  ),
+  stock<"x", Axes>(
+    "ArgMin",
+    (cpu, { x }, { axis }) =>
+      onHost(cpu, "ArgMin", x, { axis: axis ?? 0 }, "int32", (numbers) => firstLargest(numbers.map((v) => -v)))
+  ),
+  stock<"logits", tf.SoftmaxAttrs>("Softmax", (cpu, { logits }, { dim }) => softmax(cpu, logits, dim))
 ]

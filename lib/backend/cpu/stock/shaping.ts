@@ -3,84 +3,32 @@ import * as tf from "@tensorflow/tfjs-core"
 import { written } from "../address.ts"
 import type { ArenaBackend } from "../backend.ts"
 import { type Registration, stock } from "../tfjs.ts"
-import { gatherInto } from "./gather.ts"
-
-/** One axis of a copy: how many steps, and how far each goes in source and target, in elements. */
-export interface CopyAxis {
-  readonly size: number
-  readonly from: number
-  readonly to: number
-}
-
-/** Elements from one index to the next along each axis of a contiguous tensor. */
-const stridesOf = (shape: ReadonlyArray<number>): ReadonlyArray<number> => {
-  const strides = shape.map(() => 1)
-  for (let i = shape.length - 2; i >= 0; i--) strides[i] = (strides[i + 1] ?? 1) * (shape[i + 1] ?? 1)
-  return strides
-}
-
-/** Leaves out axes of one step and joins neighbours that are one long axis on both sides. */
-const merged = (axes: ReadonlyArray<CopyAxis>): ReadonlyArray<CopyAxis> => {
-  const out: Array<CopyAxis> = []
-  for (const axis of axes) {
-    if (axis.size === 1) continue
-    const outer = out.at(-1)
-    if (outer !== undefined && outer.from === axis.from * axis.size && outer.to === axis.to * axis.size) {
-      out[out.length - 1] = { size: outer.size * axis.size, from: axis.from, to: axis.to }
-    } else out.push(axis)
-  }
-  return out
-}
-
-const ONE: CopyAxis = { size: 1, from: 0, to: 0 }
-
-/** Copies between two address patterns; false when more than six axes remain. Addresses are of the first elements. */
-export const copyAxes = (cpu: ArenaBackend, from: number, to: number, axes: ReadonlyArray<CopyAxis>): boolean => {
-  const work = axes.reduce((product, { size }) => product * size, 1)
-  if (work === 0) return true
-  const kept = merged(axes)
-  if (kept.length > 6) return false
-  const inner = kept.at(-1) ?? { size: 1, from: 1, to: 1 }
-  const outer = kept.slice(0, -1)
-  // The kernel's threads share the four outermost axes, so the fifth is used only when there is no other place.
-  const rest = outer.length <= 4 ? [...outer, ONE] : outer
-  const six = [...Array.from({ length: 5 - rest.length }, () => ONE), ...rest, inner]
-  const words = [from, written(to), ...six.map((a) => a.size), ...six.map((a) => a.from), ...six.map((a) => a.to)]
-  cpu.run("copyStrided", words, [], work)
-  return true
-}
-
-/** A piece of x copied to a new tensor: `shape`, source strides, offset in elements. */
-const gathered = (
-  cpu: ArenaBackend,
-  x: TensorInfo,
-  shape: ReadonlyArray<number>,
-  strides: ReadonlyArray<number>,
-  offset: number
-): TensorInfo | undefined => {
-  const y = cpu.output(shape)
-  const own = stridesOf(shape)
-  const axes = shape.map((size, i) => ({ size, from: strides[i] ?? 0, to: own[i] ?? 0 }))
-  if (copyAxes(cpu, cpu.address(x) + 4 * offset, y.address, axes)) return y.info
-  cpu.disposeData(y.info.dataId)
-  return undefined
-}
+import { copyAxes, gathered, permuted, stridesOf } from "./copy.ts"
+import { converted, overInts, sizeOf, typeOf, unsupported, using } from "./host.ts"
 
 const sliced = (
   cpu: ArenaBackend,
   x: TensorInfo,
   begin: ReadonlyArray<number>,
   size: ReadonlyArray<number>
-): TensorInfo | undefined => {
+): TensorInfo => {
   const strides = stridesOf(x.shape)
   return gathered(cpu, x, size, strides, begin.reduce((sum, at, i) => sum + at * (strides[i] ?? 0), 0))
 }
 
-const joined = (cpu: ArenaBackend, parts: ReadonlyArray<TensorInfo>, axis: number): TensorInfo | undefined => {
-  const first = parts[0]
-  if (first === undefined || parts.some((part) => part.dtype !== "float32")) return undefined
+/** x cut to `size` along one axis. */
+const cut = (cpu: ArenaBackend, x: TensorInfo, axis: number, from: number, size: number): TensorInfo =>
+  sliced(cpu, x, x.shape.map((_, i) => i === axis ? from : 0), x.shape.map((dim, i) => i === axis ? size : dim))
+
+/** Parts of one 4-byte type along one axis. */
+const joined = (cpu: ArenaBackend, parts: ReadonlyArray<TensorInfo>, axis: number): TensorInfo => {
+  const [first] = parts
+  if (first === undefined) throw unsupported("Concat", parts, "at least one tensor")
   const total = parts.reduce((sum, part) => sum + (part.shape[axis] ?? 0), 0)
-  const y = cpu.output(first.shape.map((dim, i) => i === axis ? total : dim))
+  const y = cpu.output(
+    first.shape.map((dim, i) => i === axis ? total : dim),
+    first.dtype === "int32" ? "int32" : "float32"
+  )
   const outer = first.shape.slice(0, axis).reduce((a, b) => a * b, 1)
   const after = first.shape.slice(axis + 1).reduce((a, b) => a * b, 1)
   let offset = 0
@@ -93,96 +41,151 @@ const joined = (cpu: ArenaBackend, parts: ReadonlyArray<TensorInfo>, axis: numbe
   return y.info
 }
 
-const split = (
-  cpu: ArenaBackend,
-  x: TensorInfo,
-  { numOrSizeSplits, axis }: tf.SplitVAttrs
-): Array<TensorInfo> | undefined => {
-  const along = tf.util.parseAxisParam(axis, x.shape)[0] ?? 0
-  const dim = x.shape[along] ?? 0
-  const sizes = typeof numOrSizeSplits === "number" ?
-    Array.from({ length: numOrSizeSplits }, () => dim / numOrSizeSplits) :
-    numOrSizeSplits
-  if (sizes.includes(-1)) return undefined
-  const out: Array<TensorInfo> = []
-  let at = 0
-  for (const size of sizes) {
-    const begin = x.shape.map((_, i) => i === along ? at : 0)
-    const part = sliced(cpu, x, begin, x.shape.map((d, i) => i === along ? size : d))
-    if (part === undefined) return undefined
-    out.push(part)
-    at += size
+const concat = (cpu: ArenaBackend, parts: ReadonlyArray<TensorInfo>, axis: number): TensorInfo => {
+  const [first, ...rest] = parts
+  if (first === undefined || rest.length === 0) {
+    return first === undefined ? joined(cpu, parts, axis) : alias(cpu, first)
   }
-  return out
+  const type = typeOf("Concat", first)
+  if (parts.some((part) => part.dtype !== type)) throw unsupported("Concat", parts, "tensors of one type")
+  if (type !== "bool") return joined(cpu, parts, axis)
+  const ints: Array<TensorInfo> = []
+  try {
+    for (const part of parts) ints.push(converted(cpu, part, "int32"))
+    return using(cpu, joined(cpu, ints, axis), (y) => converted(cpu, y, "bool"))
+  } finally {
+    for (const part of ints) cpu.disposeData(part.dataId)
+  }
 }
 
-const padded = (
+const alias = (cpu: ArenaBackend, x: TensorInfo): TensorInfo => cpu.alias(x, x.shape)
+
+const axisOf = (axis: number, shape: ReadonlyArray<number>): number => tf.util.parseAxisParam(axis, [...shape])[0] ?? 0
+
+const split = (cpu: ArenaBackend, x: TensorInfo, { numOrSizeSplits, axis }: tf.SplitVAttrs): Array<TensorInfo> => {
+  const along = axisOf(axis, x.shape)
+  const sizes = tf.backend_util.prepareSplitSize({ ...x, rank: x.shape.length }, numOrSizeSplits, along)
+  let at = 0
+  return sizes.map((size) => {
+    at += size
+    return overInts(cpu, "SplitV", x, (whole) => cut(cpu, whole, along, at - size, size))
+  })
+}
+
+const bitsOf = (value: number, dtype: string): number =>
+  dtype === "int32" ? value >>> 0 : new Uint32Array(new Float32Array([value]).buffer)[0] ?? 0
+
+/** A tensor that holds one number everywhere. */
+export const filled = (
   cpu: ArenaBackend,
-  x: TensorInfo,
-  { paddings, constantValue }: tf.PadV2Attrs
-): TensorInfo | undefined => {
-  if (constantValue !== 0) return undefined
-  const shape = x.shape.map((dim, i) => dim + (paddings[i]?.[0] ?? 0) + (paddings[i]?.[1] ?? 0))
-  const y = cpu.output(shape)
-  const size = shape.reduce((a, b) => a * b, 1)
-  cpu.run("fill", [written(y.address), size, 0], [], size)
-  const own = stridesOf(shape), strides = stridesOf(x.shape)
-  const offset = paddings.reduce((sum, [before], i) => sum + before * (own[i] ?? 0), 0)
-  const axes = x.shape.map((size, i) => ({ size, from: strides[i] ?? 0, to: own[i] ?? 0 }))
-  if (copyAxes(cpu, cpu.address(x), y.address + 4 * offset, axes)) return y.info
-  cpu.disposeData(y.info.dataId)
-  return undefined
-}
-
-/** A float32 copy of an int32 or boolean tensor. tfjs's own kernel would only rename the type of the same values. */
-const asFloats = (cpu: ArenaBackend, x: TensorInfo): TensorInfo => {
-  const y = cpu.output(x.shape)
-  const { values } = cpu.data.get(x.dataId)
-  const target = cpu.arena.floats(y.address, values.length)
-  for (let i = 0; i < values.length; i++) target[i] = Number(values[i])
+  shape: ReadonlyArray<number>,
+  value: number,
+  dtype: "float32" | "int32" = "float32"
+): TensorInfo => {
+  const y = cpu.output(shape, dtype)
+  const size = sizeOf(y.info)
+  if (size > 0) cpu.run("fill", [written(y.address), size, bitsOf(value, dtype)], [], size)
   return y.info
 }
 
-const cast = (cpu: ArenaBackend, x: TensorInfo, dtype: tf.DataType): TensorInfo | undefined => {
-  if (x.dtype === dtype) return cpu.alias(x, x.shape)
-  if (dtype === "float32" && (x.dtype === "int32" || x.dtype === "bool")) return asFloats(cpu, x)
-  if (dtype === "int32" && x.dtype === "bool") {
-    const { values } = cpu.data.get(x.dataId)
-    return cpu.makeTensorInfo([...x.shape], "int32", Int32Array.from(values, Number))
-  }
-  return undefined
+const constant = (
+  cpu: ArenaBackend,
+  kernel: string,
+  like: Pick<TensorInfo, "shape" | "dtype">,
+  value: number
+): TensorInfo => {
+  const type = typeOf(kernel, { dataId: {}, ...like })
+  if (type !== "bool") return filled(cpu, like.shape, value, type)
+  return using(cpu, filled(cpu, like.shape, value, "int32"), (ints) => converted(cpu, ints, "bool"))
 }
 
-/** Transpose, Slice, SplitV, Concat, PadV2 (zeros), Tile (of axes of size 1), GatherV2 (rows), Cast. */
+const padded = (cpu: ArenaBackend, x: TensorInfo, { paddings, constantValue }: tf.PadV2Attrs): TensorInfo => {
+  const shape = x.shape.map((dim, i) => dim + (paddings[i]?.[0] ?? 0) + (paddings[i]?.[1] ?? 0))
+  const y = filled(cpu, shape, constantValue, x.dtype === "int32" ? "int32" : "float32")
+  const own = stridesOf(shape), strides = stridesOf(x.shape)
+  const offset = paddings.reduce((sum, [before], i) => sum + before * (own[i] ?? 0), 0)
+  const axes = x.shape.map((size, i) => ({ size, from: strides[i] ?? 0, to: own[i] ?? 0 }))
+  copyAxes(cpu, cpu.address(x), cpu.address(y) + 4 * offset, axes)
+  return y
+}
+
+const tiled = (cpu: ArenaBackend, x: TensorInfo, reps: ReadonlyArray<number>): TensorInfo => {
+  const repeats = x.shape.flatMap((dim, i) => [reps[i] ?? 1, dim])
+  const strides = stridesOf(x.shape).flatMap((stride, i) => [0, x.shape[i] === 1 ? 0 : stride])
+  const { dataId, dtype } = gathered(cpu, x, repeats, strides)
+  return { dataId, dtype, shape: x.shape.map((dim, i) => dim * (reps[i] ?? 1)) }
+}
+
+const cast = (cpu: ArenaBackend, x: TensorInfo, dtype: tf.DataType): TensorInfo => {
+  if (x.dtype === dtype) return alias(cpu, x)
+  return converted(cpu, x, typeOf("Cast", { ...x, dtype }))
+}
+
+/** Several tensors of one shape along a new axis. */
+const stacked = (cpu: ArenaBackend, parts: ReadonlyArray<TensorInfo>, axis: number): TensorInfo => {
+  const rank = parts[0]?.shape.length ?? 0
+  const at = axis < 0 ? axis + rank + 1 : axis
+  return concat(cpu, parts.map((part) => ({ ...part, shape: withOne(part.shape, at) })), at)
+}
+
+const withOne = (shape: ReadonlyArray<number>, at: number): Array<number> => [
+  ...shape.slice(0, at),
+  1,
+  ...shape.slice(at)
+]
+
+const unstacked = (cpu: ArenaBackend, value: TensorInfo, axis: number): Array<TensorInfo> => {
+  const at = axisOf(axis, value.shape)
+  return Array.from({ length: value.shape[at] ?? 0 }, (_, i) => {
+    const part = overInts(cpu, "Unpack", value, (whole) => cut(cpu, whole, at, i, 1))
+    return { ...part, shape: value.shape.filter((_, j) => j !== at) }
+  })
+}
+
+/** Views, pieces, joins, repetition and constants, for float32, int32 and bool. */
 export const shapingKernels: ReadonlyArray<Registration> = [
-  stock<"x", tf.TransposeAttrs>("Transpose", (cpu, { x }, { perm }) => {
-    if (x.dtype !== "float32") return undefined
-    const strides = stridesOf(x.shape)
-    return gathered(cpu, x, perm.map((axis) => x.shape[axis] ?? 1), perm.map((axis) => strides[axis] ?? 0), 0)
+  stock<"x", unknown>("Identity", (cpu, { x }) => alias(cpu, x)),
+  stock<"x", tf.ReshapeAttrs>("Reshape", (cpu, { x }, { shape }) => {
+    const size = sizeOf(x)
+    const given = tf.util.inferFromImplicitShape(shape, size)
+    if (sizeOf({ shape: given }) !== size) {
+      throw unsupported("Reshape", [x], `a shape of ${size} numbers, not [${given}]`)
+    }
+    return cpu.alias(x, given)
   }),
+  stock<"input", tf.ExpandDimsAttrs>("ExpandDims", (cpu, { input }, { dim }) => {
+    return cpu.alias(input, withOne(input.shape, dim < 0 ? dim + input.shape.length + 1 : dim))
+  }),
+  stock<"x", tf.TransposeAttrs>(
+    "Transpose",
+    (cpu, { x }, { perm }) => overInts(cpu, "Transpose", x, (whole) => permuted(cpu, whole, perm))
+  ),
   stock<"x", tf.SliceAttrs>("Slice", (cpu, { x }, { begin, size }) => {
-    if (x.dtype !== "float32") return undefined
     const [starts, sizes] = tf.slice_util.parseSliceParams(x, begin, size)
-    if (starts === undefined || sizes === undefined) return undefined
+    if (starts === undefined || sizes === undefined) throw unsupported("Slice", [x], "a begin and a size for each axis")
     tf.slice_util.assertParamsValid(x, starts, sizes)
-    return sliced(cpu, x, starts, sizes)
+    return overInts(cpu, "Slice", x, (whole) => sliced(cpu, whole, starts, sizes))
   }),
-  stock<"x", tf.SplitVAttrs>("SplitV", (cpu, { x }, attrs) => x.dtype === "float32" ? split(cpu, x, attrs) : undefined),
+  stock<"x", tf.SplitVAttrs>("SplitV", (cpu, { x }, attrs) => split(cpu, x, attrs)),
   stock<string, tf.ConcatAttrs>("Concat", (cpu, inputs, { axis }) => {
     const parts = Object.values(inputs)
-    return joined(cpu, parts, tf.util.parseAxisParam(axis, parts[0]?.shape ?? [])[0] ?? 0)
+    return concat(cpu, parts, axisOf(axis, parts[0]?.shape ?? []))
   }),
-  stock<"x", tf.PadV2Attrs>("PadV2", (cpu, { x }, attrs) => x.dtype === "float32" ? padded(cpu, x, attrs) : undefined),
-  stock<"x", tf.TileAttrs>("Tile", (cpu, { x }, { reps }) => {
-    if (x.dtype !== "float32" || reps.some((count, i) => count !== 1 && x.shape[i] !== 1)) return undefined
-    const strides = stridesOf(x.shape).map((stride, i) => x.shape[i] === 1 ? 0 : stride)
-    return gathered(cpu, x, x.shape.map((dim, i) => dim * (reps[i] ?? 1)), strides, 0)
+  stock<string, tf.PackAttrs>("Pack", (cpu, inputs, { axis }) => stacked(cpu, Object.values(inputs), axis)),
+  stock<"value", tf.UnpackAttrs>("Unpack", (cpu, { value }, { axis }) => unstacked(cpu, value, axis)),
+  stock<"x", tf.PadV2Attrs>(
+    "PadV2",
+    (cpu, { x }, attrs) => overInts(cpu, "PadV2", x, (whole) => padded(cpu, whole, attrs))
+  ),
+  stock<"x", tf.TileAttrs>(
+    "Tile",
+    (cpu, { x }, { reps }) => overInts(cpu, "Tile", x, (whole) => tiled(cpu, whole, reps))
+  ),
+  stock<"x", tf.CastAttrs>("Cast", (cpu, { x }, { dtype }) => cast(cpu, x, dtype)),
+  stock<never, tf.FillAttrs>("Fill", (cpu, _, { shape, value, dtype }) => {
+    if (typeof value !== "number") throw unsupported("Fill", [], "a number, not a string")
+    return constant(cpu, "Fill", { shape, dtype: dtype ?? "float32" }, value)
   }),
-  stock<"x" | "indices", tf.GatherV2Attrs>("GatherV2", (cpu, { x, indices }, { axis, batchDims }) => {
-    if (x.dtype !== "float32" || indices.dtype !== "int32" || axis !== 0 || batchDims !== 0) return undefined
-    const y = cpu.output([...indices.shape, ...x.shape.slice(1)])
-    gatherInto(cpu, x, indices, y.address)
-    return y.info
-  }),
-  stock<"x", tf.CastAttrs>("Cast", (cpu, { x }, { dtype }) => cast(cpu, x, dtype))
+  stock<"x", unknown>("ZerosLike", (cpu, { x }) => constant(cpu, "ZerosLike", x, 0)),
+  stock<"x", unknown>("OnesLike", (cpu, { x }) => constant(cpu, "OnesLike", x, 1))
 ]

@@ -1,5 +1,5 @@
 import { CHUNKS, float, share, word } from "./job"
-import { max4, sum4 } from "./maths"
+import { sum4 } from "./maths"
 
 /** Sums over rows, a partial sum for each of CHUNKS chunks of rows. Words: x, partials [CHUNKS, cols], rows, cols. */
 export function columnSums(t: usize, T: usize): void {
@@ -29,30 +29,49 @@ export function joinChunks(t: usize, T: usize): void {
   }
 }
 
-/** Each row's sum times `scale` (op 0) or maximum (op 1; NaN stays). Words: op, x, y, rows, cols; floats: scale. */
+function rowMax(x: usize, cols: usize): f32 {
+  let top = f32x4.splat(-Infinity)
+  let j: usize = 0
+  for (; j + 4 <= cols; j += 4) top = f32x4.max(top, v128.load(x + (j << 2)))
+  let value = max<f32>(
+    max<f32>(f32x4.extract_lane(top, 0), f32x4.extract_lane(top, 1)),
+    max<f32>(f32x4.extract_lane(top, 2), f32x4.extract_lane(top, 3))
+  )
+  for (; j < cols; j++) value = max<f32>(value, load<f32>(x + (j << 2)))
+  return value
+}
+
+function rowMin(x: usize, cols: usize): f32 {
+  let low = f32x4.splat(Infinity)
+  let j: usize = 0
+  for (; j + 4 <= cols; j += 4) low = f32x4.min(low, v128.load(x + (j << 2)))
+  let value = min<f32>(
+    min<f32>(f32x4.extract_lane(low, 0), f32x4.extract_lane(low, 1)),
+    min<f32>(f32x4.extract_lane(low, 2), f32x4.extract_lane(low, 3))
+  )
+  for (; j < cols; j++) value = min<f32>(value, load<f32>(x + (j << 2)))
+  return value
+}
+
+function rowTotal(x: usize, cols: usize): f32 {
+  let total = f32x4.splat(0)
+  let j: usize = 0
+  for (; j + 4 <= cols; j += 4) total = f32x4.add(total, v128.load(x + (j << 2)))
+  let value = sum4(total)
+  for (; j < cols; j++) value += load<f32>(x + (j << 2))
+  return value
+}
+
+/**
+ * Each row's sum times `scale` (op 0), maximum (op 1) or minimum (op 2); a NaN stays.
+ * Words: op, x, y, rows, cols; floats: scale.
+ */
 export function rowReduce(t: usize, T: usize): void {
-  const rows = word(3), cols = word(4), isMax = word(0) == 1, scale = float(0)
+  const op = word(0), rows = word(3), cols = word(4), scale = float(0)
   const to = share(rows, t + 1, T)
   for (let r = share(rows, t, T); r < to; r++) {
     const x = word(1) + ((r * cols) << 2)
-    let value: f32
-    let j: usize = 0
-    if (isMax) {
-      value = -Infinity
-      let top = f32x4.splat(-Infinity)
-      for (; j + 4 <= cols; j += 4) top = f32x4.max(top, v128.load(x + (j << 2)))
-      value = max<f32>(
-        max<f32>(f32x4.extract_lane(top, 0), f32x4.extract_lane(top, 1)),
-        max<f32>(f32x4.extract_lane(top, 2), f32x4.extract_lane(top, 3))
-      )
-      for (; j < cols; j++) value = max<f32>(value, load<f32>(x + (j << 2)))
-    } else {
-      let total = f32x4.splat(0)
-      for (; j + 4 <= cols; j += 4) total = f32x4.add(total, v128.load(x + (j << 2)))
-      value = sum4(total)
-      for (; j < cols; j++) value += load<f32>(x + (j << 2))
-      value *= scale
-    }
+    const value = op == 0 ? rowTotal(x, cols) * scale : op == 1 ? rowMax(x, cols) : rowMin(x, cols)
     store<f32>(word(2) + (r << 2), value)
   }
 }

@@ -1,7 +1,8 @@
+import { Clock } from "effect"
 import { findBlas, type FindOptions } from "./blas/find.ts"
 import { BlasUnavailable } from "./blas/errors.ts"
-import { type Computing, portable } from "./computing.ts"
-import { moduleBytes, tiles } from "./wasm/modules.ts"
+import type { Computing } from "./computing.ts"
+import { chooseModule } from "./wasm/probe.ts"
 
 /**
  * Which arithmetic the products use. `best`: a system's BLAS where one is found and passes its test, else `wasm`. `blas`:
@@ -10,11 +11,13 @@ import { moduleBytes, tiles } from "./wasm/modules.ts"
  */
 export type ArithmeticName = "best" | "blas" | "wasm" | "deterministic"
 
-const chooseModule = ({ deterministic }: { readonly deterministic: boolean }): Computing => {
-  const relaxed = moduleBytes("relaxed")
-  return deterministic || !WebAssembly.validate(relaxed) ?
-    portable :
-    { path: "wasm-relaxed-fma-4x8", bytes: relaxed, tile: tiles.lanes4x8 }
+const clock = Clock.Clock.defaultValue()
+
+const nowMs = (): number => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+
+const wasmComputing = (arithmetic: "wasm" | "deterministic", now?: () => number): Computing => {
+  const { path, bytes, tile } = chooseModule({ arithmetic, ...(now === undefined ? {} : { now }) })
+  return { path, bytes, tile }
 }
 
 /** What was chosen, and in words why. */
@@ -23,22 +26,23 @@ export interface Choice {
   readonly reason: string
 }
 
-const inWasm = (isDeterministic: boolean, reason: string): Choice => ({
-  computing: chooseModule({ deterministic: isDeterministic }),
+const inWasm = (arithmetic: "wasm" | "deterministic", reason: string): Choice => ({
+  computing: wasmComputing(arithmetic, nowMs),
   reason
 })
 
 /** Looks for a library and times the tiles, as far as the name needs it. Throws BlasUnavailable for `blas` without one. */
 export const chooseComputing = async (name: ArithmeticName, where: FindOptions): Promise<Choice> => {
-  if (name === "wasm") return inWasm(false, "the fastest WebAssembly here")
-  if (name === "deterministic") return inWasm(true, "the same bits on every machine")
+  if (name === "wasm") return inWasm("wasm", "the fastest WebAssembly here")
+  if (name === "deterministic") return inWasm("deterministic", "the same bits on every machine")
   try {
     const { choice, description } = await findBlas(where)
-    const wasm = chooseModule({ deterministic: false })
+    // Few products stay in WebAssembly then: not worth timing.
+    const wasm = wasmComputing("wasm")
     return { computing: { ...wasm, path: `blas ${description}`, blas: choice }, reason: choice.path }
   } catch (error) {
     const isNamed = where.path !== undefined || (where.environment ?? "") !== ""
     if (name === "blas" || isNamed || !(error instanceof BlasUnavailable)) throw error
-    return inWasm(false, error.message.split("\n")[0] ?? "no BLAS")
+    return inWasm("wasm", error.message.split("\n")[0] ?? "no BLAS")
   }
 }

@@ -27,8 +27,15 @@ export let blas: i32 = 0
 /** Below so many multiplications the call costs more than it saves. */
 const LEAST: u64 = 4096
 
-/** Multiplications that one call has at least when a product is shared: OpenBLAS rounds differently below 100^3. */
-export const BLAS_SHARE: u64 = 1 << 21
+/** Shares begin at multiples of so many rows, and a thread more must have so many multiplications: blas/rows.ts says why. */
+const ROW_STEP: usize = 24
+const SHARE_WORK: u64 = 1 << 21
+
+/** The first row of worker t's share of a product, as `rowShare` of blas/rows.ts; t = threads gives m. */
+export function blasShare(m: usize, n: usize, k: usize, t: usize, threads: usize): usize {
+  const shares = <usize>max<u64>(1, min<u64>(threads, <u64>m * n * k / SHARE_WORK))
+  return t >= shares ? m : ROW_STEP * (m / ROW_STEP * t / shares)
+}
 
 /** Leading dimension of a matrix [rows, cols] with these strides in elements, negative if it is stored transposed, 0 if neither. */
 function leading(rows: usize, cols: usize, row: usize, col: usize): i32 {

@@ -1,4 +1,4 @@
-import { blas, BLAS_SHARE, isForBlas, throughBlas } from "./blas"
+import { blasShare, isForBlas, throughBlas } from "./blas"
 import { float, scratchOf, share, word } from "./job"
 import { packA, packB } from "./pack"
 import { tile, TILE_LANES, TILE_WIDE, tileOfLanes, tileOfLoads, wideTile } from "./tile"
@@ -133,21 +133,19 @@ export function gemm(t: usize, threads: usize): void {
     if (batch >= 4 * threads || batch % threads == 0) {
       g0 = share(batch, t, threads)
       g1 = share(batch, t + 1, threads)
+    } else if (isBlas) {
+      m0 = blasShare(m, n, k, t, threads)
+      m1 = blasShare(m, n, k, t + 1, threads)
+    } else if (n > m) {
+      // Whole tiles of either width, where there are enough of them.
+      const grain: usize = n < 96 * threads ? 8 : 24
+      const tiles = (n + grain - 1) / grain
+      n0 = min(n, share(tiles, t, threads) * grain)
+      n1 = min(n, share(tiles, t + 1, threads) * grain)
     } else {
-      let parts = threads
-      if (isBlas) parts = <usize>min<u64>(threads, max<u64>(1, <u64>m * n * k / BLAS_SHARE))
-      if (t >= parts) return
-      // Whole tiles of either shape to each.
-      const grain: usize = isBlas ? 48 : 24
-      if (n > m) {
-        const tiles = (n + grain - 1) / grain
-        n0 = min(n, share(tiles, t, parts) * grain)
-        n1 = min(n, share(tiles, t + 1, parts) * grain)
-      } else {
-        const tiles = (m + grain - 1) / grain
-        m0 = min(m, share(tiles, t, parts) * grain)
-        m1 = min(m, share(tiles, t + 1, parts) * grain)
-      }
+      const tiles = (m + 11) / 12
+      m0 = min(m, share(tiles, t, threads) * 12)
+      m1 = min(m, share(tiles, t + 1, threads) * 12)
     }
   }
   if (m1 <= m0 || n1 <= n0) return

@@ -1,0 +1,29 @@
+import { describe, expect, it } from "vitest"
+import { moduleBytes, tiles } from "../../../../lib/backend/cpu/wasm/modules.ts"
+import { chooseModule } from "../../../../lib/backend/cpu/wasm/probe.ts"
+
+const now = (): number => performance.now()
+
+describe("probe", () => {
+  it("deterministic is the module without relaxed SIMD, whatever the engine can do", () => {
+    const { family, path, bytes, tile } = chooseModule({ arithmetic: "deterministic", now })
+    expect(family).toBe("wasm-mul-add")
+    expect(bytes).toEqual(moduleBytes("mul-add"))
+    expect(Object.values(tiles)).toContain(tile)
+    expect(path).toMatch(/^wasm-mul-add-(4x8|4x8-lanes|3x12)$/)
+  })
+
+  it("the path names what the module does: relaxed only where it fuses", () => {
+    const { family, bytes } = chooseModule({ arithmetic: "wasm", now })
+    const arithmetic = family === "wasm-relaxed-fma" ? "relaxed" : "mul-add"
+    expect(bytes).toEqual(moduleBytes(arithmetic))
+  })
+
+  it("is made once in a process", () => {
+    expect(chooseModule({ arithmetic: "wasm", now })).toBe(chooseModule({ arithmetic: "wasm", now }))
+  })
+
+  it("ends, with the wide tile, without a clock", () => {
+    expect(chooseModule({ arithmetic: "deterministic" }).path).toBe("wasm-mul-add-3x12")
+  })
+})

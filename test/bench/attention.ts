@@ -3,7 +3,7 @@
  * softmax attention, forward and backward, both ours and in turns; the two operations alone; and the peak of the
  * differential operation's forward and backward for more tokens.
  * Prints one JSON object a line (DESIGN section 5): `ratio` of `...-differential-over-softmax` is differential time over
- * softmax time, pair by pair; `attention-memory` is in MiB, inputs and gradients among them.
+ * softmax time, pair by pair; `attention-memory` is in MiB, gradients among them, inputs not.
  * Usage: node --conditions=source test/bench/attention.ts [runs] [best|blas|wasm|deterministic]
  */
 import * as tf from "@tensorflow/tfjs-core"

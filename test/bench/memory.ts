@@ -1,6 +1,6 @@
 /**
  * The CPU engine's peak, and the time, of one step's gradients: with micro-batches of 64 for batches of 64 to 4096 (the
- * peak grows by embeddings [B, E] and, in the loss, by its logits [B, B]), and for one pass with blocks that keep their
+ * peak grows by embeddings [B, E] and, in the loss, by 256 rows of its logits), and for one pass with blocks that keep their
  * intermediates or run again. `tiny` is 16 px, width 64, 4 layers, context 16; `small` a ViT-S/16 at 112 px, width 384, 12
  * layers, context 32. Each figure is of a process of its own, because an engine's peak never falls; weights and
  * gradients are in it, AdamW's moments are not.

@@ -83,8 +83,13 @@ export interface TrainConfig {
   readonly updateFreq: number
   /** Scales the gradient down to this norm where its norm is larger; null: never. The log has the norm before. */
   readonly gradientClip: { readonly maxNorm: number } | null
-  /** `blocks`: each block of the towers keeps its input only and runs again in the backward pass. Changes no bit. */
-  readonly checkpointBlocks: "none" | "blocks"
+  /**
+   * `blocks`: each block of the towers keeps its input only and runs again in the backward pass, which saves memory for a
+   * third more time. `auto`: only where the run would not fit the machine's memory otherwise. Changes no bit.
+   */
+  readonly checkpointBlocks: "none" | "blocks" | "auto"
+  /** What becomes of a run that the machine's memory would not hold: it is refused before it begins, or announced. */
+  readonly memoryCheck: "refuse" | "warn"
   readonly optimizer: {
     readonly beta1: number
     readonly beta2: number
@@ -142,7 +147,8 @@ export const paperRecipe: TrainConfig = {
   microBatch: null,
   updateFreq: 1,
   gradientClip: null,
-  checkpointBlocks: "none",
+  checkpointBlocks: "auto",
+  memoryCheck: "refuse",
   optimizer: { beta1: 0.9, beta2: 0.98, eps: 1e-8, weightDecay: 0.5 },
   schedule: { peak: 5e-4, start: 1e-6, end: 1e-5, warmup: { epochs: 1 } },
   loss: { name: "exact" },
@@ -193,7 +199,8 @@ export const TrainConfig: Schema.Codec<TrainConfig> = Schema.Struct({
   microBatch: Schema.NullOr(PositiveInt),
   updateFreq: PositiveInt,
   gradientClip: Schema.NullOr(Schema.Struct({ maxNorm: Positive })),
-  checkpointBlocks: Schema.Literals(["none", "blocks"]),
+  checkpointBlocks: Schema.Literals(["none", "blocks", "auto"]),
+  memoryCheck: Schema.Literals(["refuse", "warn"]),
   optimizer: Schema.Struct({ beta1: Rate, beta2: Rate, eps: Positive, weightDecay: NonNegative }),
   schedule: Schema.Struct({ peak: Positive, start: NonNegative, end: NonNegative, warmup: WarmupSchema }),
   loss: LossSchema,

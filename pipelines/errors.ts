@@ -31,6 +31,20 @@ const NonFiniteLossBase: TaggedErrorClass<"NonFiniteLoss", NonFiniteLossFields> 
 /** The loss or the gradient of a step is not finite; nothing of that step was written, the state before it was saved. */
 export class NonFiniteLoss extends NonFiniteLossBase {}
 
+type MemoryShortFields = {
+  /** What the run would take, and what it may take, in bytes; infinite where one tensor alone is too large. */
+  readonly predictedBytes: number
+  readonly availableBytes: number
+  /** The largest micro-batch that fits; undefined where none does. */
+  readonly microBatch: number | undefined
+  readonly message: string
+}
+const MemoryShortBase: TaggedErrorClass<"MemoryShort", MemoryShortFields> = Data.TaggedError("MemoryShort")<
+  MemoryShortFields
+>
+/** A run that the machine's memory would not hold; nothing was begun. `message` says what takes it and what would fit. */
+export class MemoryShort extends MemoryShortBase {}
+
 type WidthMismatchFields = {
   readonly dataset: string
   /** The joint width of the model. */

@@ -2,7 +2,8 @@ import { Effect } from "effect"
 import type { ImageText, ImageTextBatch } from "../lib/api/index.ts"
 import type { UnitError } from "../lib/backend/index.ts"
 import type { Batch } from "../lib/data/index.ts"
-import { disposeParams, keyOf, type Params } from "../lib/tensor/index.ts"
+import { disposeParams, keyOf, type Params, type VjpOptions } from "../lib/tensor/index.ts"
+import type { TrainConfig } from "./config.ts"
 import { embedPass, lossPass, type LossResult, type PairEmbeddings, pullPass } from "./cachedStep.ts"
 import { batchTensors, disposeBatch, encodeTraining, tokenizerOf, trainingTransform } from "./encode.ts"
 import type { Recipe } from "./training.ts"
@@ -33,6 +34,15 @@ export const piecesOf = (
     samples: samples.slice(i * size, (i + 1) * size)
   }))
 
+/** What a pass differentiates and what it remembers for that. */
+export const passOptionsOf = (
+  { checkpointBlocks }: Pick<TrainConfig, "checkpointBlocks">,
+  lrScaleOf: (path: string) => number = () => 1
+): VjpOptions => ({
+  isTrained: (path) => lrScaleOf(path) !== 0,
+  checkpoints: checkpointBlocks === "blocks" ? "recompute" : "keep"
+})
+
 /**
  * How a recipe computes the gradients of a step: each batch in one pass and accumulated, or, where `microBatch` is
  * smaller than the batch, with cached embeddings (`cachedStep.ts`). Pictures are cropped and normalised for each pass
@@ -40,11 +50,9 @@ export const piecesOf = (
  * the same crop, because noise is a function of (seed, epoch, sample key).
  */
 export const makeGradients = <P extends TwoTowerParams, S>(
-  { model, loss, config, backend, lrScaleOf = () => 1 }: Recipe<P, S>
+  { model, loss, config, backend, lrScaleOf }: Recipe<P, S>
 ): Gradients<P> => {
-  const isTrained = (path: string): boolean => lrScaleOf(path) !== 0
-  const checkpoints = config.checkpointBlocks === "blocks" ? "recompute" as const : "keep" as const
-  const options = { isTrained, checkpoints }
+  const options = passOptionsOf(config, lrScaleOf)
   const transform = trainingTransform(model.transform, config.augmentation)
   const tokenizer = tokenizerOf(model.transform.text)
   const key = keyOf(config.seed)

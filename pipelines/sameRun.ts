@@ -19,6 +19,7 @@ const changesNoNumber: ReadonlySet<string> = new Set([
   "train.checkpoint.every",
   "train.data.prefetch",
   "train.checkpointBlocks",
+  "train.memoryCheck",
   // What was skipped is on record and stays skipped: the policy is about what comes.
   "train.data.onBadSample.policy",
   "train.data.onBadSample.ceiling"

@@ -7,17 +7,18 @@ import type { CheckpointError, UnsafePickle } from "../lib/checkpoint/index.ts"
 import { CheckpointStore } from "../lib/checkpoint/index.ts"
 import type { EpochTooSmall } from "../lib/data/index.ts"
 import { batches, Skipping } from "../lib/data/index.ts"
-import { contrastive } from "../lib/losses/index.ts"
 import type { Clip } from "../lib/models/index.ts"
 import { adamW, warmupCosine } from "../lib/optim/index.ts"
 import type { LogEntry, LogError } from "../lib/track/index.ts"
 import { Progress } from "../lib/track/index.ts"
-import type { LossConfig, TrainConfigInput } from "./config.ts"
+import type { TrainConfigInput } from "./config.ts"
 import { decodeTrainConfig, planOf } from "./config.ts"
-import type { ConfigInvalid, DataChanged } from "./errors.ts"
+import type { ConfigInvalid, DataChanged, MemoryShort } from "./errors.ts"
 import { invalid, NonFiniteLoss } from "./errors.ts"
 import type { AnyDataset, ErrorOf, FitsTraining, ServicesOf } from "./fits.ts"
 import { initialWeights } from "./initFrom.ts"
+import { lossOf } from "./lossOf.ts"
+import { checkMemory } from "./memoryCheck.ts"
 import { disposePosition } from "./position.ts"
 import type { Run } from "./run.ts"
 import { openRun } from "./runDirectory.ts"
@@ -48,6 +49,7 @@ export interface TrainParts<P extends TwoTowerParams> {
 /** Every way in which training can fail, besides those of the data set. */
 export type TrainError =
   | ConfigInvalid
+  | MemoryShort
   | NonFiniteLoss
   | UnitError
   | CheckpointError
@@ -65,10 +67,6 @@ export type TrainServices =
   | FileSystem.FileSystem
   | Path.Path
   | Scope.Scope
-
-/** The loss that a configuration names. */
-export const lossOf = (config: LossConfig): Loss =>
-  config.name === "exact" ? contrastive.exact : contrastive.asPublished(config)
 
 /**
  * Trains a model on pictures with captions: the paper's recipe unless the configuration says otherwise. Writes config,
@@ -125,18 +123,19 @@ export const trainOn = <P extends TwoTowerParams, W extends number, E, R, VE, VR
   validation: Validation<VE, VR> | undefined
 ): Effect.Effect<Trained<Clip<P, W>>, TrainError | E | VE, TrainServices | R | VR> =>
   Effect.gen(function* () {
-    const config = yield* decodeTrainConfig(input)
-    const { steps, warmupSteps } = yield* planOf(config, dataset.numSamples)
+    const asked = yield* decodeTrainConfig(input)
+    const { steps, warmupSteps } = yield* planOf(asked, dataset.numSamples)
     const backend = yield* Backend
     const progress = yield* Progress
-    const { lrScaleOf } = yield* tuningOf(model, config.tune)
-    if (parts.optimizer !== undefined && config.tune.length > 0) return yield* tunedByHand
+    const { lrScaleOf } = yield* tuningOf(model, asked.tune)
+    if (parts.optimizer !== undefined && asked.tune.length > 0) return yield* tunedByHand
+    yield* progress.note(backend.announcement)
+    const config = yield* checkMemory(model, asked, { numSamples: dataset.numSamples, lrScaleOf })
     const optimizer: Optimizer<P, unknown> = parts.optimizer ?? adamW<P>({ ...config.optimizer, lrScaleOf })
     const schedule = parts.schedule ?? warmupCosine({ ...config.schedule, warmupSteps, steps })
     const loss = parts.loss ?? lossOf(config.loss)
     const recipe = { model, loss, optimizer, schedule, config, backend, lrScaleOf }
 
-    yield* progress.note(backend.announcement)
     if (dataset.check !== undefined) yield* dataset.check
     const fingerprint = dataset.fingerprint === undefined ? null : yield* dataset.fingerprint
     const facts = {

@@ -7,7 +7,8 @@ import { backend, json } from "./flags.ts"
 
 const marks: Readonly<Record<Finding["state"], string>> = { works: "ok ", broken: "BAD", absent: " - " }
 
-const line = ({ name, found, state }: Finding): string => `${marks[state]}  ${name.padEnd(9)}  ${found}`
+const line = (width: number) => ({ name, found, state }: Finding): string =>
+  `${marks[state]}  ${name.padEnd(width)}  ${found}`
 
 /** `diffclip doctor [--backend B] [--json]`: what is here, what works, what is missing and how to get it. */
 export const doctorCommand: DiffclipCommand<"doctor"> = Command.make(
@@ -19,7 +20,7 @@ export const doctorCommand: DiffclipCommand<"doctor"> = Command.make(
       yield* Console.log(
         flags.json ?
           JSON.stringify(Object.fromEntries(found.map(({ name, ...rest }) => [name, rest]))) :
-          found.map(line).join("\n")
+          found.map(line(Math.max(...found.map(({ name }) => name.length)))).join("\n")
       )
       const bad = found.filter(({ state }) => state === "broken")
       if (bad.length > 0) {

@@ -28,6 +28,7 @@ const byTag: Readonly<Record<string, number>> = {
   UnsafePickle: 3,
   BackendError: 4,
   OutOfMemory: 4,
+  MemoryShort: 4,
   KernelFailed: 4,
   DeviceLost: 4,
   CanaryFailed: 4,

@@ -1,0 +1,95 @@
+import { Effect, type FileSystem } from "effect"
+import { Backend } from "../lib/backend/index.ts"
+import type { Clip } from "../lib/models/index.ts"
+import { formatBytes, Progress } from "../lib/track/index.ts"
+import { type AvailableMemory, availableMemory } from "./availableMemory.ts"
+import type { TrainConfig } from "./config.ts"
+import { MemoryShort } from "./errors.ts"
+import { fitMemory, largestMicroBatch, type MemoryFacts, type MemoryPlan } from "./memoryPlan.ts"
+import type { TwoTowerParams } from "./trainStep.ts"
+
+/** Memory of the machine; infinite in a page, which cannot know it. */
+const machineBytes: Effect.Effect<number> = Effect.suspend(() =>
+  globalThis.process === undefined ?
+    Effect.succeed(Infinity) :
+    Effect.map(Effect.promise(() => import("node:os")), ({ totalmem }) => totalmem())
+)
+
+/** What a process on this machine may still take. */
+export const memoryHere: Effect.Effect<AvailableMemory, never, FileSystem.FileSystem> = Effect.flatMap(
+  machineBytes,
+  availableMemory
+)
+
+/** What takes a plan's memory, largest first, for people. */
+export const showParts = ({ reachedBytes, stateBytes, host }: MemoryPlan): string =>
+  Object.entries({
+    "weights and optimizer": stateBytes,
+    "activations and gradients": reachedBytes - stateBytes,
+    "decoded pictures": host.pictures + host.batch,
+    "writing a checkpoint": host.checkpoint,
+    "the runtime": host.runtime
+  })
+    .sort((a, b) => b[1] - a[1])
+    .map(([name, bytes]) => `${name} ${formatBytes(bytes)}`)
+    .join(", ")
+
+/** What to change so that a run fits, for people. */
+const advice = (
+  config: TrainConfig,
+  microBatch: number | undefined,
+  plan: MemoryPlan | undefined,
+  availableBytes: number
+): string => {
+  const { data: { windowSize }, updateFreq } = config
+  if (microBatch !== undefined && microBatch < Math.min(config.microBatch ?? config.batchSize, config.batchSize)) {
+    return `The largest microBatch that fits is ${microBatch}` +
+      (config.checkpointBlocks === "blocks" ? ", with checkpointBlocks blocks" : "")
+  }
+  if (plan !== undefined && plan.host.pictures > availableBytes / 4) {
+    return `Lower data.windowSize, now ${windowSize}, or data.prefetch`
+  }
+  if (updateFreq > 1) return "Lower batchSize: updateFreq excludes microBatch"
+  return "No microBatch makes it fit: take a smaller model"
+}
+
+/**
+ * Looks before a run whether the CPU engine can hold it, and chooses the blocks where the configuration says `auto`: all
+ * are kept where that fits, and else they run again. Says what was chosen. Fails with MemoryShort where the run does not
+ * fit, unless `memoryCheck` is `warn`. Other engines keep all blocks and are not looked at.
+ */
+export const checkMemory = <P extends TwoTowerParams>(
+  model: Clip<P>,
+  asked: TrainConfig,
+  facts: MemoryFacts
+): Effect.Effect<TrainConfig, MemoryShort, Backend | Progress | FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const backend = yield* Backend
+    if (backend.name !== "cpu") {
+      return asked.checkpointBlocks === "auto" ? { ...asked, checkpointBlocks: "none" as const } : asked
+    }
+    const progress = yield* Progress
+    const available = yield* memoryHere
+    const known = { ...facts, threads: backend.threads }
+    const { config, plan, fits } = fitMemory(model, asked, available.bytes, known)
+    const predictedBytes = plan?.totalBytes ?? Infinity
+    const needs = plan === undefined ? "a tensor of more than 4 GiB" : `${formatBytes(plan.totalBytes)} of memory`
+    if (fits) {
+      yield* progress.note(
+        `memory: ${needs} at most, ${available.of} ${formatBytes(available.bytes)}` +
+          (config.checkpointBlocks === asked.checkpointBlocks || config.checkpointBlocks === "none" ?
+            "" :
+            "; blocks run again in the backward pass, since keeping them would not fit (checkpointBlocks auto)")
+      )
+      return config
+    }
+    const microBatch = largestMicroBatch(model, config, available.bytes, known)
+    const message = `the run would take ${needs}, and ${available.of} ${formatBytes(available.bytes)}` +
+      `${plan === undefined ? "" : ` (${showParts(plan)})`}. ${advice(config, microBatch, plan, available.bytes)}; ` +
+      "memoryCheck warn trains all the same"
+    if (asked.memoryCheck === "warn") {
+      yield* progress.note(`memory: ${message}`)
+      return config
+    }
+    return yield* new MemoryShort({ predictedBytes, availableBytes: available.bytes, microBatch, message })
+  })

@@ -1,0 +1,171 @@
+import type { Optimizer } from "../lib/api/index.ts"
+import { OutOfMemory } from "../lib/backend/index.ts"
+import type { Clip } from "../lib/models/index.ts"
+import { adamW } from "../lib/optim/index.ts"
+import type { TrainConfig } from "./config.ts"
+import { lossOf } from "./lossOf.ts"
+import { type PlannedPhase, type PlannedStep, planStep } from "./planStep.ts"
+import type { TwoTowerParams } from "./trainStep.ts"
+
+/** Speed of the CPU engine: of a plain product of matrices, and of element operations as kernels count them. */
+export interface EngineSpeed {
+  readonly gflops: number
+  readonly gigaElements: number
+}
+
+/** How fast the engine was measured to be. Source: test/bench/memory.ts on two cores with OpenBLAS 0.3.21. */
+export const measuredEngine: EngineSpeed = { gflops: 150, gigaElements: 5 }
+
+/** What is known of a run beside its configuration. */
+export interface MemoryFacts {
+  /** Samples of the data set; default as many as a window holds. */
+  readonly numSamples?: number | undefined
+  /** Threads of the engine; default 2. */
+  readonly threads?: number | undefined
+  /** By path, as the optimizer is told; 0 freezes. Default: all are trained. */
+  readonly lrScaleOf?: ((path: string) => number) | undefined
+  readonly speed?: EngineSpeed | undefined
+}
+
+/** Memory of the process beside the engine's, in bytes. Estimated from the configuration. */
+export interface HostMemory {
+  /** What the runtime grows by while it trains: compiled code, garbage. */
+  readonly runtime: number
+  /** Decoded pictures: the window in use, those read ahead, and the one that is being read. */
+  readonly pictures: number
+  /** One micro-batch as numbers, before it becomes tensors. */
+  readonly batch: number
+  /** Copies of weights and moments while a checkpoint is written. */
+  readonly checkpoint: number
+}
+
+/** What a run takes on the CPU engine. */
+export interface MemoryPlan {
+  /** The most that the engine's blocks occupy at once; exact. */
+  readonly engineBytes: number
+  /** What the engine's memories take from the machine: the peak, and what lies unused between blocks. */
+  readonly reachedBytes: number
+  /** Weights, optimizer state and packing scratch: what cannot be smaller. */
+  readonly stateBytes: number
+  readonly host: HostMemory
+  /** `reachedBytes` and everything of `host`: what must be free when the run begins. */
+  readonly totalBytes: number
+  /** At `speed`: products at 85 % of a plain product's speed, element operations, and 10 microseconds a kernel. */
+  readonly secondsPerStep: number
+  readonly phases: ReadonlyArray<PlannedPhase>
+}
+
+const RUNTIME = 100 * 2 ** 20
+const CALL_SECONDS = 1e-5
+/** Share of a plain product's speed that the products of a step reach. */
+const SHARE = 0.85
+
+/** A decoded picture is assumed to have this many times the side that the model sees, as CC3M at 256 px has for 224. */
+const PICTURE_SIDE = 8 / 7
+
+const hostOf = (
+  { transform, numParameters }: Pick<Clip<object>, "transform" | "numParameters">,
+  { batchSize, microBatch, updateFreq, data: { windowSize, prefetch } }: TrainConfig,
+  numSamples: number
+): HostMemory => {
+  const { size } = transform.image
+  const picture = 3 * (size * PICTURE_SIDE) ** 2
+  const window = Math.min(windowSize, numSamples)
+  const ahead = Math.ceil((prefetch * updateFreq) / Math.max(1, Math.floor(windowSize / batchSize)))
+  return {
+    runtime: RUNTIME,
+    pictures: Math.round(picture * (Math.max(window, batchSize) + (1 + ahead) * window)),
+    batch: 4 * Math.min(microBatch ?? batchSize, batchSize) * (3 * size * size + transform.text.contextLength),
+    checkpoint: 12 * numParameters
+  }
+}
+
+/** How long a step's work takes, in seconds. */
+export const secondsOf = ({ work }: PlannedStep, { gflops, gigaElements }: EngineSpeed = measuredEngine): number =>
+  work.productFlops / (SHARE * gflops * 1e9) + work.elements / (gigaElements * 1e9) + work.calls * CALL_SECONDS
+
+/**
+ * What training a model with a configuration takes on the CPU engine, found by running its step without memory and
+ * arithmetic (`planStep`), in a fraction of a second. `auto` blocks count as kept. Undefined where one tensor would be
+ * larger than the engine can have (4 GiB).
+ */
+export const memoryOf = <P extends TwoTowerParams>(
+  model: Clip<P>,
+  config: TrainConfig,
+  { numSamples = config.data.windowSize, threads = 2, lrScaleOf, speed }: MemoryFacts = {}
+): MemoryPlan | undefined => {
+  const scale = lrScaleOf === undefined ? {} : { lrScaleOf }
+  const optimizer: Optimizer<P, unknown> = adamW<P>({ ...config.optimizer, ...scale })
+  const step = attempt(() => planStep({ model, loss: lossOf(config.loss), optimizer, config, ...scale }, { threads }))
+  if (step === undefined) return undefined
+  const host = hostOf(model, config, numSamples)
+  return {
+    engineBytes: step.peakBytes,
+    reachedBytes: step.reachedBytes,
+    stateBytes: step.stateBytes,
+    host,
+    totalBytes: step.reachedBytes + host.runtime + host.pictures + host.batch + host.checkpoint,
+    secondsPerStep: secondsOf(step, speed),
+    phases: step.phases
+  }
+}
+
+/** The plan, or undefined where a tensor is larger than a memory of the engine. */
+const attempt = (plan: () => PlannedStep): PlannedStep | undefined => {
+  try {
+    return plan()
+  } catch (error) {
+    if (error instanceof OutOfMemory) return undefined
+    throw error
+  }
+}
+
+/** What fits into so many bytes, and why the rest does not. */
+export interface MemoryFit {
+  /** The configuration with its blocks chosen: never `auto`. */
+  readonly config: TrainConfig
+  readonly plan: MemoryPlan | undefined
+  readonly fits: boolean
+}
+
+const fitsIn = (plan: MemoryPlan | undefined, availableBytes: number): boolean =>
+  plan !== undefined && plan.totalBytes <= availableBytes
+
+/** The configuration as it would run in `availableBytes`: `auto` keeps all blocks where that fits, and else runs them again. */
+export const fitMemory = <P extends TwoTowerParams>(
+  model: Clip<P>,
+  config: TrainConfig,
+  availableBytes: number,
+  facts: MemoryFacts = {}
+): MemoryFit => {
+  const kept: TrainConfig = config.checkpointBlocks === "auto" ? { ...config, checkpointBlocks: "none" } : config
+  const plan = memoryOf(model, kept, facts)
+  if (config.checkpointBlocks !== "auto" || fitsIn(plan, availableBytes)) {
+    return { config: kept, plan, fits: fitsIn(plan, availableBytes) }
+  }
+  const again: TrainConfig = { ...config, checkpointBlocks: "blocks" }
+  const second = memoryOf(model, again, facts)
+  return { config: again, plan: second, fits: fitsIn(second, availableBytes) }
+}
+
+/**
+ * The largest micro-batch that fits into `availableBytes`, to a twentieth; undefined where not even one pair does, or
+ * where `updateFreq` excludes micro-batches. Bytes grow along a line, so a few plans find it.
+ */
+export const largestMicroBatch = <P extends TwoTowerParams>(
+  model: Clip<P>,
+  config: TrainConfig,
+  availableBytes: number,
+  facts: MemoryFacts = {}
+): number | undefined => {
+  if (config.updateFreq > 1) return undefined
+  const planOf = (microBatch: number): MemoryPlan | undefined => memoryOf(model, { ...config, microBatch }, facts)
+  const [low, high] = [1, Math.max(1, Math.min(16, config.batchSize - 1))]
+  const [small, large] = [planOf(low), planOf(high)]
+  if (!fitsIn(small, availableBytes)) return undefined
+  if (small === undefined || large === undefined || high === low) return low
+  const perPair = Math.max(1, (large.totalBytes - small.totalBytes) / (high - low))
+  let guess = Math.min(config.batchSize, Math.floor(low + (availableBytes - small.totalBytes) / perPair))
+  while (guess > low && !fitsIn(planOf(guess), availableBytes)) guess = Math.min(guess - 1, Math.floor(guess * 0.95))
+  return guess
+}

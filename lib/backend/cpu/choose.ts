@@ -36,10 +36,10 @@ export const chooseComputing = async (name: ArithmeticName, where: FindOptions):
   if (name === "wasm") return inWasm("wasm", "the fastest WebAssembly here")
   if (name === "deterministic") return inWasm("deterministic", "the same bits on every machine")
   try {
-    const { choice, description } = await findBlas(where)
+    const { choice, description, keepsBits } = await findBlas(where)
     // Few products stay in WebAssembly then: not worth timing.
     const wasm = wasmComputing("wasm")
-    return { computing: { ...wasm, path: `blas ${description}`, blas: choice }, reason: choice.path }
+    return { computing: { ...wasm, path: `blas ${description}`, blas: choice, keepsBits }, reason: choice.path }
   } catch (error) {
     const isNamed = where.path !== undefined || (where.environment ?? "") !== ""
     if (name === "blas" || isNamed || !(error instanceof BlasUnavailable)) throw error

@@ -12,6 +12,8 @@ export interface Computing {
   readonly tile: number
   /** The library that products go to; without one they stay in WebAssembly. */
   readonly blas?: BlasChoice | undefined
+  /** Whether the library's bits stay where threads cut a product's rows. */
+  readonly keepsBits?: boolean
 }
 
 /** Multiply and add in two roundings, by the WebAssembly standard the same bits on every engine and processor. */
@@ -29,10 +31,10 @@ export const openComputing = async (computing: Computing): Promise<Compute> =>
   computeWith(computing, computing.blas === undefined ? undefined : await openBlas(computing.blas))
 
 /** The instances of a thread that has opened its library, or needs none. */
-export const computeWith = ({ bytes, tile }: Computing, blas?: Blas): Compute => {
+export const computeWith = ({ bytes, tile, keepsBits = false }: Computing, blas?: Blas): Compute => {
   const module = new WebAssembly.Module(bytes)
   return (memory) =>
-    instantiate(module, { memory, tile, sgemm: blas === undefined ? undefined : sgemmOn(blas, memory) })
+    instantiate(module, { memory, tile, keepsBits, sgemm: blas === undefined ? undefined : sgemmOn(blas, memory) })
 }
 
 const sgemmOn = (blas: Blas, memory: WebAssembly.Memory): Sgemm => {

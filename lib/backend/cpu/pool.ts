@@ -14,6 +14,9 @@ type Kernel = (thread: number, threads: number) => void
 
 const isKernel = (value: unknown): value is Kernel => typeof value === "function"
 
+/** How often a thread that may not sleep looks in a millisecond, roughly. */
+const LOOKS_PER_MS = 50_000
+
 /** The longest sleep of the calling thread before it looks by itself whether the workers are done. */
 const LOOK_MS = 1000
 
@@ -208,9 +211,10 @@ export class Pool {
   /** Sleeps until `pending` changes; true when it did not within `ms`. */
   #sleep(pending: number, ms: number): boolean {
     if (this.#canSleep) return Atomics.wait(this.#control, layout.pending, pending, ms) === "timed-out"
-    const end = performance.now() + ms
-    while (Atomics.load(this.#control, layout.pending) === pending) if (performance.now() > end) return true
-    return false
+    for (let look = 0; look < ms * LOOKS_PER_MS; look++) {
+      if (Atomics.load(this.#control, layout.pending) !== pending) return false
+    }
+    return true
   }
 
   #giveUp(kernel: KernelName, left: number): never {

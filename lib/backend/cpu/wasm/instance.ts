@@ -26,6 +26,8 @@ export interface InstanceSetup {
   readonly tile?: number
   /** Where given, products go there as far as their strides allow. */
   readonly sgemm?: Sgemm | undefined
+  /** Whether bits stay where threads cut a product's rows (blas/rows.ts); if not, the cuts are the same for any number. */
+  readonly keepsBits?: boolean
 }
 
 const noBlas: Sgemm = () => {
@@ -41,10 +43,10 @@ const set = (exports: WebAssembly.Exports, name: string, value: number): void =>
 /** The exports of the kernels over one memory, with tile and BLAS set. */
 export const instantiate = (
   module: WebAssembly.Module,
-  { memory, tile = 0, sgemm }: InstanceSetup
+  { memory, tile = 0, sgemm, keepsBits = false }: InstanceSetup
 ): WebAssembly.Exports => {
   const { exports } = new WebAssembly.Instance(module, { env: { memory, sgemm: sgemm ?? noBlas } })
   set(exports, "tile", tile)
-  set(exports, "blas", sgemm === undefined ? 0 : 1)
+  set(exports, "blas", sgemm === undefined ? 0 : keepsBits ? 1 : 2)
   return exports
 }

@@ -21,8 +21,14 @@ declare function sgemm(
   ldc: i32
 ): void
 
-/** Whether products go to `sgemm`; the host sets it after it has made the instance. */
+/**
+ * Whether products go to `sgemm`; the host sets it after it has made the instance. 1: rows may be cut where it suits the
+ * threads; 2: bits depend on the cuts, which are then the same for any number of threads.
+ */
 export let blas: i32 = 0
+
+/** Into how many shares of rows a product is cut where bits depend on it. */
+const FIXED_SHARES: usize = 4
 
 /** Below so many multiplications the call costs more than it saves. */
 const LEAST: u64 = 4096
@@ -31,10 +37,15 @@ const LEAST: u64 = 4096
 const ROW_STEP: usize = 24
 const SHARE_WORK: u64 = 1 << 21
 
-/** The first row of worker t's share of a product, as `rowShare` of blas/rows.ts; t = threads gives m. */
-export function blasShare(m: usize, n: usize, k: usize, t: usize, threads: usize): usize {
-  const shares = <usize>max<u64>(1, min<u64>(threads, <u64>m * n * k / SHARE_WORK))
-  return t >= shares ? m : ROW_STEP * (m / ROW_STEP * t / shares)
+/** How many shares of rows a product has: at most `threads`, or as many as ever. */
+export function blasShares(m: usize, n: usize, k: usize, threads: usize): usize {
+  const most = blas == 2 ? FIXED_SHARES : threads
+  return <usize>max<u64>(1, min<u64>(most, <u64>m * n * k / SHARE_WORK))
+}
+
+/** The first row of a share, as `rowShare` of blas/rows.ts; share = shares gives m. */
+export function blasStart(m: usize, share: usize, shares: usize): usize {
+  return share == shares ? m : ROW_STEP * ((m + ROW_STEP / 2) / ROW_STEP * share / shares)
 }
 
 /** Leading dimension of a matrix [rows, cols] with these strides in elements, negative if it is stored transposed, 0 if neither. */

@@ -1,4 +1,4 @@
-import { blasShare, isForBlas, throughBlas } from "./blas"
+import { blasShares, blasStart, isForBlas, throughBlas } from "./blas"
 import { float, scratchOf, share, word } from "./job"
 import { packA, packB } from "./pack"
 import { tile, TILE_LANES, TILE_WIDE, tileOfLanes, tileOfLoads, wideTile } from "./tile"
@@ -129,24 +129,27 @@ export function gemm(t: usize, threads: usize): void {
   const scratch = scratchOf(t)
   const isBlas = isForBlas(m, n, k, aRow, aCol, bRow, bCol, ldc)
   let g0: usize = 0, g1 = batch, m0: usize = 0, m1 = m, n0: usize = 0, n1 = n
-  if (threads > 1) {
-    if (batch >= 4 * threads || batch % threads == 0) {
-      g0 = share(batch, t, threads)
-      g1 = share(batch, t + 1, threads)
-    } else if (isBlas) {
-      m0 = blasShare(m, n, k, t, threads)
-      m1 = blasShare(m, n, k, t + 1, threads)
-    } else if (n > m) {
-      // Whole tiles of either width, where there are enough of them.
-      const grain: usize = n < 96 * threads ? 8 : 24
-      const tiles = (n + grain - 1) / grain
-      n0 = min(n, share(tiles, t, threads) * grain)
-      n1 = min(n, share(tiles, t + 1, threads) * grain)
-    } else {
-      const tiles = (m + 11) / 12
-      m0 = min(m, share(tiles, t, threads) * 12)
-      m1 = min(m, share(tiles, t + 1, threads) * 12)
+  if (isBlas ? batch > 1 : batch >= 4 * threads || batch % threads == 0) {
+    g0 = share(batch, t, threads)
+    g1 = share(batch, t + 1, threads)
+  } else if (isBlas) {
+    const shares = blasShares(m, n, k, threads)
+    for (let s = t; s < shares; s += threads) {
+      const from = blasStart(m, s, shares), rows = blasStart(m, s + 1, shares) - from
+      const ag = a + ((from * aRow) << 2), cg = c + ((from * ldc) << 2)
+      throughBlas(rows, n, k, ag, aRow, aCol, b, bRow, bCol, cg, ldc, alpha, isAccumulating, bias)
     }
+    return
+  } else if (n > m) {
+    // Whole tiles of either width, where there are enough of them.
+    const grain: usize = n < 96 * threads ? 8 : 24
+    const tiles = (n + grain - 1) / grain
+    n0 = min(n, share(tiles, t, threads) * grain)
+    n1 = min(n, share(tiles, t + 1, threads) * grain)
+  } else {
+    const tiles = (m + 11) / 12
+    m0 = min(m, share(tiles, t, threads) * 12)
+    m1 = min(m, share(tiles, t + 1, threads) * 12)
   }
   if (m1 <= m0 || n1 <= n0) return
   for (let g = g0; g < g1; g++) {
@@ -154,11 +157,6 @@ export function gemm(t: usize, threads: usize): void {
     const bg = b + g * bBatch + ((n0 * bCol) << 2)
     const cg = c + g * cBatch + ((m0 * ldc + n0) << 2)
     const addend = bias == 0 ? 0 : bias + (n0 << 2)
-    const rows = m1 - m0, cols = n1 - n0
-    if (isBlas) {
-      throughBlas(rows, cols, k, ag, aRow, aCol, bg, bRow, bCol, cg, ldc, alpha, isAccumulating, addend)
-    } else {
-      byTiles(rows, cols, k, ag, aRow, aCol, bg, bRow, bCol, cg, ldc, alpha, isAccumulating, addend, scratch)
-    }
+    product(m1 - m0, n1 - n0, k, ag, aRow, aCol, bg, bRow, bCol, cg, ldc, alpha, isAccumulating, addend, scratch)
   }
 }

@@ -4,9 +4,10 @@ import type { Clip } from "../lib/models/index.ts"
 import { formatBytes, Progress } from "../lib/track/index.ts"
 import { type AvailableMemory, availableMemory } from "./availableMemory.ts"
 import type { TrainConfig } from "./config.ts"
-import { MemoryShort } from "./errors.ts"
-import { fitMemory, largestMicroBatch, type MemoryFacts, type MemoryPlan } from "./memoryPlan.ts"
+import { type ConfigInvalid, MemoryShort } from "./errors.ts"
+import { fitMemory, largestMicroBatch, type MemoryFacts, type MemoryFit, type MemoryPlan } from "./memoryPlan.ts"
 import type { TwoTowerParams } from "./trainStep.ts"
+import { tuningOf } from "./tune.ts"
 
 /** Memory of the machine; infinite in a page, which cannot know it. */
 const machineBytes: Effect.Effect<number> = Effect.suspend(() =>
@@ -93,3 +94,30 @@ export const checkMemory = <P extends TwoTowerParams>(
     }
     return yield* new MemoryShort({ predictedBytes, availableBytes: available.bytes, microBatch, message })
   })
+
+/** What a run takes on the CPU engine of this machine, and what there is. */
+export interface MemoryHere {
+  readonly fit: MemoryFit
+  readonly available: AvailableMemory
+}
+
+/** The memory of a run on the CPU engine, before anything is opened. Fails with ConfigInvalid where `tune` does not fit. */
+export const planMemory = <P extends TwoTowerParams>(
+  model: Clip<P>,
+  config: TrainConfig,
+  numSamples: number | undefined
+): Effect.Effect<MemoryHere, ConfigInvalid, FileSystem.FileSystem> =>
+  Effect.gen(function* () {
+    const { lrScaleOf } = yield* tuningOf(model, config.tune)
+    const available = yield* memoryHere
+    return { fit: fitMemory(model, config, available.bytes, { numSamples, lrScaleOf }), available }
+  })
+
+/** The same as lines for people, in the manner of `showPlan`. */
+export const showMemory = ({ fit: { config, plan, fits }, available }: MemoryHere): string => {
+  const there = `${available.of} ${formatBytes(available.bytes)}${fits ? "" : ": it does not fit"}`
+  const blocks = config.checkpointBlocks === "blocks" ? ", blocks run again" : ""
+  return plan === undefined ?
+    `CPU engine  a tensor of more than 4 GiB; ${there}` :
+    `CPU engine  ${formatBytes(plan.totalBytes)} at most${blocks}; ${there}\n            (${showParts(plan)})`
+}

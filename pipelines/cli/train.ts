@@ -6,6 +6,7 @@ import { type ShardServices, shown } from "../../lib/data/index.ts"
 import type { Clip } from "../../lib/models/index.ts"
 import { decodeTrainConfig, overlay } from "../config.ts"
 import { type ConfigInvalid, invalid } from "../errors.ts"
+import { planMemory, showMemory } from "../memoryCheck.ts"
 import { live } from "../node.ts"
 import { Pipeline } from "../pipeline.ts"
 import { type Preset, presetNamed, presets } from "../presets.ts"
@@ -144,7 +145,13 @@ export const trainCommand: DiffclipCommand<"train"> = Command.make("train", {
     }).pipe(Effect.provide(checkpointStore))
     const validation = yield* openValidation(validate, config)
     const plan = yield* withTrainable(model, (known) => Pipeline.plan(known, data, config))
-    if (flags.plan) return yield* Console.log(flags.json ? JSON.stringify(plan) : Pipeline.showPlan(plan))
+    if (flags.plan) {
+      const memory = yield* withTrainable(model, <P extends TwoTowerParams>(known: Clip<P>) =>
+        planMemory(known, config, data.numSamples))
+      return yield* Console.log(
+        flags.json ? JSON.stringify({ ...plan, memory }) : `${Pipeline.showPlan(plan)}\n${showMemory(memory)}`
+      )
+    }
     const train = withTrainable(model, <P extends TwoTowerParams>(known: Clip<P>) =>
       Effect.asVoid(Effect.scoped(trainOn(known, data, config, {}, validation))))
     yield* train.pipe(

@@ -28,7 +28,6 @@ const packages: Readonly<Record<string, ReadonlyArray<string>>> = {
   "effect": effectful,
   "@effect/platform-node": ["pipelines", "examples"],
   "@tensorflow/tfjs-core": ["lib/api", ...pure, "lib/checkpoint", "lib/backend", "pipelines", "examples"],
-  "@tensorflow/tfjs-backend-cpu": ["lib/backend"],
   "@tensorflow/tfjs-backend-webgpu": ["lib/backend"],
   "hyparquet": ["lib/data"],
   "sharp": ["lib/image", "examples"]

@@ -1,3 +1,4 @@
+import "./stockTfjs.ts"
 import * as tf from "@tensorflow/tfjs-core"
 import { Effect } from "effect"
 import type * as fc from "fast-check"

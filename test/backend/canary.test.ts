@@ -1,9 +1,11 @@
+import "../stockTfjs.ts"
 import * as tf from "@tensorflow/tfjs-core"
 import type { TensorInfo } from "@tensorflow/tfjs-core"
 import { Effect } from "effect"
 import { afterEach, describe, expect, it } from "vitest"
 import { readOn, syncOn } from "../../lib/backend/backend.ts"
-import { checkCanaries } from "../../lib/backend/canary.ts"
+import { checkCanaries, measureCanaries } from "../../lib/backend/canary.ts"
+import { canaryNumbers } from "../../lib/backend/canaryNumbers.generated.ts"
 import { ArenaBackend } from "../../lib/backend/cpu/backend.ts"
 import { CanaryFailed } from "../../lib/backend/errors.ts"
 import { kernels } from "../../lib/ops/index.ts"
@@ -77,4 +79,15 @@ describe("canaries", () => {
       expect(await Effect.runPromise(Effect.flip(check))).toBeInstanceOf(CanaryFailed)
     }
   )
+})
+
+describe("the numbers that canaries are compared with", () => {
+  it("are those of the definitions on stock tfjs", async () => {
+    const onStock = syncOn("cpu")
+    const stock = { name: "cpu", sync: onStock, read: readOn(onStock) }
+    const measured = await Effect.runPromise(measureCanaries(stock))
+    expect(canaryNumbers.map((outputs) => Object.keys(outputs))).toEqual(measured.map((m) => m.map(([name]) => name)))
+    // The host's exp may differ in the last bit from that of the machine that wrote the file, so not bit for bit.
+    expect(await Effect.runPromise(checkCanaries(stock))).toBe(canaryNumbers.length)
+  })
 })

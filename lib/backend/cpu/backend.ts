@@ -1,6 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core"
 import type { backend_util, DataType, TensorInfo } from "@tensorflow/tfjs-core"
-import { MathBackendCPU } from "@tensorflow/tfjs-backend-cpu"
 import type { Word } from "./address.ts"
 import type { Arenas, Block } from "./arenas.ts"
 import type { KernelName } from "./pool.ts"
@@ -8,14 +7,12 @@ import type { Runner } from "./runner.ts"
 
 type Values = backend_util.BackendValues
 
-/** What one data id holds: a block of the arena, or values on the JavaScript heap (booleans, strings, complex). */
+/** What one data id holds: a block of the arena, or values on the JavaScript heap (booleans, strings). */
 export class Stored {
   readonly dtype: DataType
   readonly block: Block | undefined
   readonly length: number
   refCount: number
-  /** Set by tfjs's own Complex kernel. */
-  complexTensorInfos?: { real: TensorInfo; imag: TensorInfo }
   readonly #arena: Arenas
   readonly #heap: Values
 
@@ -53,16 +50,15 @@ export interface Output {
   readonly address: number
 }
 
-/**
- * The tfjs backend whose float32 and int32 tensors live in the arena. Kernels of tfjs's cpu backend run on it as they
- * are: they read views of the arena, and their results are moved in (`moves` counts them).
- */
-export class ArenaBackend extends MathBackendCPU {
-  override readonly data: tf.DataStorage<Stored>
+/** The tfjs backend whose float32 and int32 tensors live in the arenas. No kernel of another backend runs on it. */
+export class ArenaBackend extends tf.KernelBackend {
+  readonly data: tf.DataStorage<Stored>
   readonly arena: Arenas
   readonly pool: Runner
-  /** How many results of copied cpu kernels were moved from the heap into the arena. */
+  /** How many results were computed by loops in JavaScript (stock/host.ts) and not by kernels in the arenas. */
   moves = 0
+  /** How often each kernel of the registry was called, by name. */
+  readonly calls: Map<string, number> = new Map()
   /** How many holders of `registerCpu` have not closed yet; the last one takes the backend out of tfjs. */
   openers = 0
   /** References made by the kernel that runs now; given back when it throws. */
@@ -75,8 +71,9 @@ export class ArenaBackend extends MathBackendCPU {
     this.pool = pool
   }
 
-  /** Calls a kernel's function; when it throws, what it made so far is freed. */
-  attempt<A>(kernel: () => A): A {
+  /** Calls the function of the kernel `name`; when it throws, what it made so far is freed. */
+  attempt<A>(name: string, kernel: () => A): A {
+    this.calls.set(name, (this.calls.get(name) ?? 0) + 1)
     this.#made = []
     let isDone = false
     try {
@@ -138,11 +135,6 @@ export class ArenaBackend extends MathBackendCPU {
     return dataId
   }
 
-  override makeTensorInfo(shape: Array<number>, dtype: DataType, values?: Values | Array<string>): TensorInfo {
-    if (values !== undefined && (dtype === "float32" || dtype === "int32")) this.moves += 1
-    return super.makeTensorInfo(shape, dtype, values)
-  }
-
   override move(dataId: object, values: Values, shape: Array<number>, dtype: DataType, refCount: number): void {
     this.data.set(dataId, this.#store(values, shape, dtype, refCount))
   }
@@ -150,7 +142,7 @@ export class ArenaBackend extends MathBackendCPU {
   /** A copy, never a view of the arena. */
   override readSync(dataId: object): Values {
     const stored = this.data.get(dataId)
-    return stored.block === undefined ? super.readSync(dataId) : stored.values.slice()
+    return stored.values.slice()
   }
 
   override read(dataId: object): Promise<Values> {
@@ -162,13 +154,29 @@ export class ArenaBackend extends MathBackendCPU {
     const stored = this.data.get(dataId)
     stored.refCount -= 1
     if (!force && stored.refCount > 0) return false
-    if (stored.complexTensorInfos !== undefined) {
-      this.disposeData(stored.complexTensorInfos.real.dataId, true)
-      this.disposeData(stored.complexTensorInfos.imag.dataId, true)
-    }
     this.data.delete(dataId)
     if (stored.block !== undefined) this.arena.free(stored.block)
     return true
+  }
+
+  override incRef(dataId: object): void {
+    this.data.get(dataId).refCount += 1
+  }
+
+  override refCount(dataId: object): number {
+    return this.data.has(dataId) ? this.data.get(dataId).refCount : 0
+  }
+
+  override numDataIds(): number {
+    return this.data.numDataIds()
+  }
+
+  override floatPrecision(): 16 | 32 {
+    return 32
+  }
+
+  override timerAvailable(): boolean {
+    return false
   }
 
   /** Bytes of the arena in use, and the most there ever were. */

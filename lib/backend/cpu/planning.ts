@@ -8,7 +8,7 @@ import type { KernelName } from "./pool.ts"
 import { registrations } from "./registrations.ts"
 import type { Runner } from "./runner.ts"
 import { Staging } from "./staging.ts"
-import { quiet, registerKernels } from "./tfjs.ts"
+import { registerKernels } from "./tfjs.ts"
 
 /** The name under which tfjs knows the engine that plans. */
 const PLAN = "diffclip-plan"
@@ -131,7 +131,6 @@ export const planOnCpu = <A>(use: (planning: Planning) => A, { threads = 2, aren
   registerKernels(PLAN, registrations)
   const arena = new Arenas({ count: arenas, counting: true })
   const backend = new PlanBackend(arena, new Idle(arena, threads))
-  quiet(backend)
   tf.registerBackend(PLAN, () => backend)
   try {
     // Answers with a promise, but a backend that is made synchronously is set when it returns.

@@ -6,7 +6,7 @@ import { openComputing } from "./computing.ts"
 import { Pool } from "./pool.ts"
 import { registrations } from "./registrations.ts"
 import { noThreads } from "./threads.ts"
-import { BACKEND, quiet, registerKernels } from "./tfjs.ts"
+import { BACKEND, registerKernels } from "./tfjs.ts"
 
 /** The engine as the rest of the library sees it. */
 export interface CpuEngine {
@@ -20,8 +20,10 @@ export interface CpuEngine {
   readonly memory: () => ArenaUsage
   /** Forgets earlier peaks of `memory`. */
   readonly resetPeak: () => void
-  /** How many results of kernels that are not ours were moved into the arena so far. */
+  /** How many results loops in JavaScript computed so far, and not kernels in the arena: none of a training step. */
   readonly moves: () => number
+  /** How often each kernel was called so far, by its name in tfjs's registry. */
+  readonly calls: () => ReadonlyMap<string, number>
   /**
    * Gives the engine back. The last of those who opened it frees every tensor, ends the workers and takes the backend
    * out of tfjs; until then the others' tensors live on. A second call does nothing.
@@ -91,8 +93,6 @@ const register = async (options: CpuOptions): Promise<CpuEngine> => {
     backend.openers -= 1
     if (backend.openers === 0 && tf.findBackend(BACKEND) === backend) tf.removeBackend(BACKEND)
   }
-  quiet(backend)
-  quiet(tf.findBackend("cpu"))
   try {
     await backend.pool.resize(threads)
   } catch (error) {
@@ -107,6 +107,7 @@ const register = async (options: CpuOptions): Promise<CpuEngine> => {
     memory: () => backend.arena.usage(),
     resetPeak: () => backend.arena.resetPeak(),
     moves: () => backend.moves,
+    calls: () => new Map(backend.calls),
     close
   }
 }

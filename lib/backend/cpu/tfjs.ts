@@ -30,7 +30,7 @@ export const stock = <In extends string, Attributes>(
   kernelFunc: (call) => {
     const cpu = call.backend as ArenaBackend
     const inputs = call.inputs as Readonly<Record<In, TensorInfo>>
-    return cpu.attempt(() => make(cpu, inputs, call.attrs as Attributes))
+    return cpu.attempt(kernelName, () => make(cpu, inputs, call.attrs as Attributes))
   }
 })
 
@@ -43,7 +43,7 @@ export const fused = <In extends string, A extends Attrs, Out extends string>(
   kernelFunc: (call) => {
     const inputs = call.inputs as Readonly<Record<In, TensorInfo>>
     const cpu = call.backend as ArenaBackend
-    const results = cpu.attempt(() => make(cpu, inputs, call.attrs as unknown as A))
+    const results = cpu.attempt(operation.name, () => make(cpu, inputs, call.attrs as unknown as A))
     return operation.outputs.map((name) => results[name])
   }
 })
@@ -57,14 +57,9 @@ export const fusedList = <A extends Attrs>(
   kernelFunc: (call) => {
     const inputs = Object.values(call.inputs as Readonly<Record<string, TensorInfo>>)
     const cpu = call.backend as ArenaBackend
-    return [...cpu.attempt(() => make(cpu, inputs, call.attrs as unknown as A))]
+    return [...cpu.attempt(operation.name, () => make(cpu, inputs, call.attrs as unknown as A))]
   }
 })
-
-/** Keeps tfjs's cpu backend from printing its advertisement at first use. */
-export const quiet = (backend: object | null): void => {
-  if (backend !== null && "firstUse" in backend) Object.assign(backend, { firstUse: false })
-}
 
 /** What tfjs calls its kernels: all its exported words in its kernels' spelling. */
 const kernelWords: ReadonlyArray<string> = Object.values(tf).flatMap((value: unknown) =>

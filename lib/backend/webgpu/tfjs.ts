@@ -2,12 +2,10 @@
  * The one file that talks to tfjs's WebGPU backend, below its declared interface too: which fields it needs it asserts
  * at start, so that another version of tfjs is refused and not misused.
  */
-import "@tensorflow/tfjs-backend-cpu"
 import * as webgpu from "@tensorflow/tfjs-backend-webgpu"
 import * as tf from "@tensorflow/tfjs-core"
 import type { Tensor, TensorInfo } from "@tensorflow/tfjs-core"
 import type { Attrs, Fused } from "../../ops/kernel.ts"
-import { quiet } from "../cpu/tfjs.ts"
 
 /** The name under which tfjs's own kernels are registered. */
 const STOCK = "webgpu"
@@ -81,7 +79,6 @@ export const registerStock = (
     )
   }
   tf.env().set("WEBGPU_CPU_FORWARD", false) // else tensors of under 1000 numbers are computed on the CPU, unseen
-  quiet(tf.findBackend("cpu"))
   demoteStock()
   const replaced = new Set(replacements.map(({ kernelName }) => kernelName))
   const kernels = [

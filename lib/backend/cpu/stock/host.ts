@@ -5,7 +5,7 @@ import { UnsupportedKernel } from "../errors.ts"
 
 /**
  * Plain loops on the calling thread, for what no model does in its hot path: comparisons, int32 arithmetic, booleans.
- * Each result that they bring into the arena counts as a move (`ArenaBackend.moves`): a training step has none.
+ * Each of their results counts as a move (`ArenaBackend.moves`): a training step has none.
  */
 
 /** The types that the engine's kernels know. */
@@ -51,6 +51,7 @@ export const computed = (
   compute: (i: number) => number
 ): TensorInfo => {
   const size = sizeOf({ shape: [...shape] })
+  cpu.moves += 1
   if (dtype === "bool") {
     const flags = new Uint8Array(size)
     for (let i = 0; i < size; i++) flags[i] = compute(i)
@@ -59,7 +60,6 @@ export const computed = (
   const y = cpu.output(shape, dtype)
   const target = dtype === "int32" ? cpu.arena.ints(y.address, size) : cpu.arena.floats(y.address, size)
   for (let i = 0; i < size; i++) target[i] = compute(i)
-  cpu.moves += 1
   return y.info
 }
 

@@ -1,3 +1,4 @@
+import "@tensorflow/tfjs-backend-cpu"
 import "../../stockTfjs.ts"
 import * as tf from "@tensorflow/tfjs-core"
 import type { Tensor } from "@tensorflow/tfjs-core"

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { Arena } from "../../../lib/backend/cpu/arena.ts"
+import { Arenas } from "../../../lib/backend/cpu/arenas.ts"
 import { Pool } from "../../../lib/backend/cpu/pool.ts"
 import { numbers } from "./engine.ts"
 
@@ -16,7 +16,7 @@ interface Case {
   readonly gap?: number
 }
 
-const arena = new Arena()
+const arena = new Arenas()
 const pool = new Pool(arena)
 beforeAll(() => pool.resize(2))
 afterAll(() => pool.close())

@@ -97,6 +97,23 @@ const canaries: ReadonlyArray<Canary | PlainCanary> = [
     program: (p) => ops.gatherRows(of(p, "table"), tf.tensor2d([3, 0, 4, 3, 2, 0], [2, 3], "int32"))
   },
   {
+    kernel: "firstMaxima",
+    inputs: { x: [5, 7] },
+    outputs: (p) => ({ y: tf.cast(ops.firstMaxima(of(p, "x")), "float32") })
+  },
+  {
+    kernel: "lambda",
+    inputs: { q1: [7], k1: [7], q2: [7], k2: [7] },
+    program: (p) =>
+      ops.lambda(
+        ops.mulScalar(of(p, "q1"), 0.3),
+        of(p, "k1"),
+        ops.mulScalar(of(p, "q2"), 0.3),
+        of(p, "k2"),
+        0.8
+      )
+  },
+  {
     kernel: "patchify",
     inputs: { images: [2, 3, 9, 9] },
     outputs: (p) => ({ y: ops.patchify(value(of(p, "images")), 3).tensor })

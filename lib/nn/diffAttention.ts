@@ -32,8 +32,7 @@ export interface DiffAttentionOptions extends AttentionOptions {
 const SUB_NORM_EPS = 1e-5
 
 /** exp(q1 . k1) - exp(q2 . k2) + lambdaInit: a scalar, one per layer, shared by all heads. Source: DiffCLIP section 3. */
-export const lambdaOf = (lambdaInit: number) => (p: Lambda): Value =>
-  ops.addScalar(ops.sub(ops.exp(ops.dot(p.q1, p.k1)), ops.exp(ops.dot(p.q2, p.k2))), lambdaInit)
+export const lambdaOf = (lambdaInit: number) => (p: Lambda): Value => ops.lambda(p.q1, p.k1, p.q2, p.k2, lambdaInit)
 
 /** Normalises each head's 2 Dh features and multiplies by the constant 1 - lambdaInit. [B, N, D] -> [B, N, D]. */
 const subNorm = (weight: Value, lambdaInit: number, x: Value): Value => {

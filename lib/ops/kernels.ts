@@ -2,9 +2,11 @@ import { adamWListUpdate, adamWUpdate } from "./adamW.ts"
 import { attentionBackward, attentionForward } from "./attention.ts"
 import { contrastiveBackward, contrastiveForward } from "./contrastive.ts"
 import { diffAttentionBackward, diffAttentionForward } from "./diffAttention.ts"
+import { firstMaximaForward } from "./firstMaxima.ts"
 import { gatherRowsBackward, gatherRowsForward } from "./gatherRows.ts"
 import { geluBackward, geluForward } from "./gelu.ts"
 import { l2NormalizeBackward, l2NormalizeForward } from "./l2Normalize.ts"
+import { lambdaBackward, lambdaForward } from "./lambda.ts"
 import { layerNormBackward, layerNormForward } from "./layerNorm.ts"
 import { linearForward } from "./matmul.ts"
 import { mlpForward, mlpHiddenBackward } from "./mlp.ts"
@@ -20,9 +22,11 @@ export const kernels: Readonly<Record<string, ReadonlyArray<string>>> = {
   attention: [attentionForward.name, attentionBackward.name],
   contrastive: [contrastiveForward.name, contrastiveBackward.name],
   diffAttention: [diffAttentionForward.name, diffAttentionBackward.name],
+  firstMaxima: [firstMaximaForward.name],
   gatherRows: [gatherRowsForward.name, gatherRowsBackward.name],
   gelu: [geluForward.name, geluBackward.name],
   l2Normalize: [l2NormalizeForward.name, l2NormalizeBackward.name],
+  lambda: [lambdaForward.name, lambdaBackward.name],
   layerNorm: [layerNormForward.name, layerNormBackward.name],
   matmul: [linearForward.name],
   mlp: [mlpForward.name, mlpHiddenBackward.name],

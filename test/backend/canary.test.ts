@@ -37,7 +37,7 @@ const spoil = (result: TensorInfo | undefined, change: (x: number) => number = (
   const backend = tf.findBackend(ENGINE)
   if (!(backend instanceof ArenaBackend) || result === undefined) throw new Error("no result on the engine")
   const { values } = backend.data.get(result.dataId)
-  if (!(values instanceof Float32Array)) throw new Error("no floats")
+  if (!(values instanceof Float32Array || values instanceof Int32Array)) throw new Error("no numbers")
   for (let i = 0; i < values.length; i++) values[i] = change(values[i] ?? 0)
 }
 

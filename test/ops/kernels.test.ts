@@ -6,11 +6,13 @@ import { adamWListUpdate, adamWUpdate } from "../../lib/ops/adamW.ts"
 import { attentionBackward, attentionForward } from "../../lib/ops/attention.ts"
 import { contrastiveBackward, contrastiveForward } from "../../lib/ops/contrastive.ts"
 import { diffAttentionBackward, diffAttentionForward } from "../../lib/ops/diffAttention.ts"
+import { firstMaximaForward } from "../../lib/ops/firstMaxima.ts"
 import { gatherRowsBackward, gatherRowsForward } from "../../lib/ops/gatherRows.ts"
 import { geluBackward, geluForward } from "../../lib/ops/gelu.ts"
 import type { Attrs, Fused, FusedList } from "../../lib/ops/index.ts"
 import { hasKernel, kernels, run, runList } from "../../lib/ops/index.ts"
 import { l2NormalizeBackward, l2NormalizeForward } from "../../lib/ops/l2Normalize.ts"
+import { lambdaBackward, lambdaForward } from "../../lib/ops/lambda.ts"
 import { layerNormBackward, layerNormForward } from "../../lib/ops/layerNorm.ts"
 import { linearForward } from "../../lib/ops/matmul.ts"
 import { mlpForward, mlpHiddenBackward } from "../../lib/ops/mlp.ts"
@@ -89,6 +91,13 @@ const saturating = (trial: Trial): number => (trial.std > 1 ? 5e-3 : 2e-5)
 const elementwise = (): number => 2e-6
 const exact = (): number => 1e-30
 
+const lambdaVectors = ({ tensor, headDim }: Trial): Readonly<Record<"q1" | "k1" | "q2" | "k2", Tensor>> => ({
+  q1: tensor("q1", [headDim], 0.1),
+  k1: tensor("k1", [headDim], 0.1),
+  q2: tensor("q2", [headDim], 0.1),
+  k2: tensor("k2", [headDim], 0.1)
+})
+
 const rowsOf = ({ tensor, rows, cols, std }: Trial, name: string): Tensor => tensor(name, [rows, cols], std)
 
 const attentionInputs = ({ tensor, tokens, headDim, pairs, std }: Trial) => {
@@ -153,6 +162,7 @@ const comparisons: ReadonlyArray<Comparison> = [
     const dy = trial.tensor("dy", inputs.q.shape)
     return { inputs: { ...inputs, stats, dy }, attrs: attentionAttrs(trial) }
   }),
+  comparison(firstMaximaForward, exact, (trial) => ({ inputs: { x: rowsOf(trial, "x") }, attrs: {} })),
   comparison(gatherRowsForward, exact, (trial) => ({
     inputs: { table: rowsOf(trial, "table"), indices: indicesOf(trial) },
     attrs: {}
@@ -172,6 +182,11 @@ const comparisons: ReadonlyArray<Comparison> = [
     const norm = tf.add(tf.abs(trial.tensor("norm", [trial.rows])), 0.5)
     return { inputs: { dy: trial.tensor("dy", [trial.rows, trial.cols]), y, norm }, attrs: {} }
   }),
+  comparison(lambdaForward, sums, (trial) => ({ inputs: lambdaVectors(trial), attrs: { lambdaInit: 0.8 } })),
+  comparison(lambdaBackward, elementwise, (trial) => ({
+    inputs: { dy: tf.scalar(-2), ...lambdaVectors(trial), first: tf.scalar(1.5), second: tf.scalar(0.7) },
+    attrs: {}
+  })),
   comparison(layerNormForward, (trial) => (trial.cols < 8 ? 1e-3 : sums(trial)), (trial) => ({
     inputs: {
       x: rowsOf(trial, "x"),

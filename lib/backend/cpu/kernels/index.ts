@@ -3,9 +3,11 @@ import { adamWKernels } from "./adamW.ts"
 import { attentionKernels } from "./attention.ts"
 import { contrastiveKernels } from "./contrastive.ts"
 import { diffAttentionKernels } from "./diffAttention.ts"
+import { firstMaximaKernels } from "./firstMaxima.ts"
 import { gatherRowsKernels } from "./gatherRows.ts"
 import { geluKernels } from "./gelu.ts"
 import { l2NormalizeKernels } from "./l2Normalize.ts"
+import { lambdaKernels } from "./lambda.ts"
 import { layerNormKernels } from "./layerNorm.ts"
 import { matmulKernels } from "./matmul.ts"
 import { mlpKernels } from "./mlp.ts"
@@ -21,9 +23,11 @@ export const fusedKernels: ReadonlyArray<Registration> = [
   ...attentionKernels,
   ...contrastiveKernels,
   ...diffAttentionKernels,
+  ...firstMaximaKernels,
   ...gatherRowsKernels,
   ...geluKernels,
   ...l2NormalizeKernels,
+  ...lambdaKernels,
   ...layerNormKernels,
   ...matmulKernels,
   ...mlpKernels,

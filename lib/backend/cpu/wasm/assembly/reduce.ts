@@ -9,7 +9,21 @@ export function columnSums(t: usize, T: usize): void {
     const sums = word(1) + chunk * bytes
     memory.fill(sums, 0, bytes)
     const to = share(rows, chunk + 1, CHUNKS)
-    for (let r = share(rows, chunk, CHUNKS); r < to; r++) {
+    let r = share(rows, chunk, CHUNKS)
+    // Four rows at a time, added in their order: the sums are loaded and stored a quarter as often.
+    for (; r + 4 <= to; r += 4) {
+      const x0 = word(0) + r * bytes, x1 = x0 + bytes, x2 = x1 + bytes, x3 = x2 + bytes
+      let o: usize = 0
+      for (; o + 16 <= bytes; o += 16) {
+        const two = f32x4.add(f32x4.add(v128.load(sums + o), v128.load(x0 + o)), v128.load(x1 + o))
+        v128.store(sums + o, f32x4.add(f32x4.add(two, v128.load(x2 + o)), v128.load(x3 + o)))
+      }
+      for (; o < bytes; o += 4) {
+        const two = load<f32>(sums + o) + load<f32>(x0 + o) + load<f32>(x1 + o)
+        store<f32>(sums + o, two + load<f32>(x2 + o) + load<f32>(x3 + o))
+      }
+    }
+    for (; r < to; r++) {
       const x = word(0) + r * bytes
       let o: usize = 0
       for (; o + 16 <= bytes; o += 16) v128.store(sums + o, f32x4.add(v128.load(sums + o), v128.load(x + o)))

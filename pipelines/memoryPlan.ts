@@ -148,9 +148,12 @@ export const fitMemory = <P extends TwoTowerParams>(
   return { config: again, plan: second, fits: fitsIn(second, availableBytes) }
 }
 
+/** Plans that a search makes at most. */
+const MOST_TRIES = 8
+
 /**
- * The largest micro-batch that fits into `availableBytes`, to a twentieth; undefined where not even one pair does, or
- * where `updateFreq` excludes micro-batches. Bytes grow along a line, so a few plans find it.
+ * The largest micro-batch that fits into `availableBytes`, to a tenth; undefined where not even one pair does, or
+ * where `updateFreq` excludes micro-batches. A few plans find it.
  */
 export const largestMicroBatch = <P extends TwoTowerParams>(
   model: Clip<P>,
@@ -160,12 +163,22 @@ export const largestMicroBatch = <P extends TwoTowerParams>(
 ): number | undefined => {
   if (config.updateFreq > 1) return undefined
   const planOf = (microBatch: number): MemoryPlan | undefined => memoryOf(model, { ...config, microBatch }, facts)
-  const [low, high] = [1, Math.max(1, Math.min(16, config.batchSize - 1))]
-  const [small, large] = [planOf(low), planOf(high)]
-  if (!fitsIn(small, availableBytes)) return undefined
-  if (small === undefined || large === undefined || high === low) return low
-  const perPair = Math.max(1, (large.totalBytes - small.totalBytes) / (high - low))
-  let guess = Math.min(config.batchSize, Math.floor(low + (availableBytes - small.totalBytes) / perPair))
-  while (guess > low && !fitsIn(planOf(guess), availableBytes)) guess = Math.min(guess - 1, Math.floor(guess * 0.95))
-  return guess
+  const most = config.batchSize
+  const small = planOf(1)
+  if (small === undefined || !fitsIn(small, availableBytes)) return undefined
+  // Bytes grow about along a line through one pair and the last try. Where that leads nowhere, the middle does.
+  let [fitting, failing] = [1, most + 1]
+  let next = Math.min(16, most)
+  for (let tries = 0; tries < MOST_TRIES && next > fitting && next < failing; tries++) {
+    const plan = planOf(next)
+    const perPair = plan === undefined ? 0 : (plan.totalBytes - small.totalBytes) / Math.max(1, next - 1)
+    if (fitsIn(plan, availableBytes)) fitting = next
+    else failing = next
+    if (failing - fitting <= fitting / 10) break
+    const end = perPair > 0 ? Math.floor(1 + (availableBytes - small.totalBytes) / perPair) : 0
+    const middle = Math.floor(Math.sqrt(fitting * failing))
+    const isNear = end > 1.02 * fitting && end < 0.98 * failing
+    next = Math.max(fitting + 1, end > most && failing > most ? most : isNear ? end : middle)
+  }
+  return fitting
 }

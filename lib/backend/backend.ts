@@ -18,7 +18,7 @@ export interface BackendMemory {
 /** The engine that tensors live on. */
 export interface BackendShape {
   readonly name: string
-  /** Which arithmetic runs, e.g. `wasm-mul-add-4x8`: results repeat bit for bit on one path. Stored in checkpoints. */
+  /** Which arithmetic runs, e.g. `wasm-mul-add`: results repeat bit for bit on one path. Stored in checkpoints. */
   readonly path: string
   /** One line that says what was taken and why. */
   readonly announcement: string

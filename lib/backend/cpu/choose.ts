@@ -15,21 +15,17 @@ const clock = Clock.Clock.defaultValue()
 
 const nowMs = (): number => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
 
-const wasmComputing = (arithmetic: "wasm" | "deterministic", now?: () => number): Computing => {
-  const { path, bytes, tile } = chooseModule({ arithmetic, ...(now === undefined ? {} : { now }) })
-  return { path, bytes, tile }
-}
-
 /** What was chosen, and in words why. */
 export interface Choice {
   readonly computing: Computing
   readonly reason: string
 }
 
-const inWasm = (arithmetic: "wasm" | "deterministic", reason: string): Choice => ({
-  computing: wasmComputing(arithmetic, nowMs),
-  reason
-})
+/** Bits repeat within a family of tiles, so the path names the family alone. */
+const inWasm = (arithmetic: "wasm" | "deterministic", reason: string): Choice => {
+  const { family, bytes, tile, tileName } = chooseModule({ arithmetic, now: nowMs })
+  return { computing: { path: family, bytes, tile }, reason: `${reason}; tile ${tileName}` }
+}
 
 /** Looks for a library and times the tiles, as far as the name needs it. Throws BlasUnavailable for `blas` without one. */
 export const chooseComputing = async (name: ArithmeticName, where: FindOptions): Promise<Choice> => {
@@ -38,8 +34,8 @@ export const chooseComputing = async (name: ArithmeticName, where: FindOptions):
   try {
     const { choice, description, keepsBits } = await findBlas(where)
     // Few products stay in WebAssembly then: not worth timing.
-    const wasm = wasmComputing("wasm")
-    return { computing: { ...wasm, path: `blas ${description}`, blas: choice, keepsBits }, reason: choice.path }
+    const { bytes, tile } = chooseModule({ arithmetic: "wasm" })
+    return { computing: { path: `blas ${description}`, bytes, tile, blas: choice, keepsBits }, reason: choice.path }
   } catch (error) {
     const isNamed = where.path !== undefined || (where.environment ?? "") !== ""
     if (name === "blas" || isNamed || !(error instanceof BlasUnavailable)) throw error

@@ -18,7 +18,7 @@ export interface Computing {
 
 /** Multiply and add in two roundings, by the WebAssembly standard the same bits on every engine and processor. */
 export const portable: Computing = {
-  path: "wasm-mul-add-4x8",
+  path: "wasm-mul-add",
   bytes: moduleBytes("mul-add"),
   tile: tiles.lanes4x8
 }

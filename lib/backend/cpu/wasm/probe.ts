@@ -7,10 +7,10 @@ export interface ChosenModule {
   readonly bytes: Uint8Array<ArrayBuffer>
   /** Number of the fastest tile here, for all threads. */
   readonly tile: number
-  /** Results repeat bit for bit within a family; mul-add gives the same bits on every engine. */
+  /** Its name: `3x12`, `4x8` or `4x8-lanes`. */
+  readonly tileName: string
+  /** Results repeat bit for bit within a family, whatever the tile; mul-add gives the same bits on every engine. */
   readonly family: "wasm-relaxed-fma" | "wasm-mul-add"
-  /** The family and the tile, such as `wasm-relaxed-fma-3x12`. */
-  readonly path: string
 }
 
 /** Settings of `chooseModule`. */
@@ -117,7 +117,7 @@ const probe = (arithmetic: Arithmetic, now: ProbeOptions["now"]): ChosenModule |
   if (arithmetic === "relaxed" && !isFused()) return undefined
   const name = fastest(entries)
   const family = arithmetic === "relaxed" ? "wasm-relaxed-fma" : "wasm-mul-add"
-  return { bytes, tile: tiles[name], family, path: `${family}-${names[name]}` }
+  return { bytes, tile: tiles[name], tileName: names[name], family }
 }
 
 const chosen = new Map<string, ChosenModule>()

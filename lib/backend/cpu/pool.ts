@@ -165,6 +165,7 @@ export class Pool {
     const control = this.#control
     control[layout.kernel] = index
     control[layout.arena] = arena
+    Atomics.store(control, layout.failed, 0) // when this thread traps too, nobody has read the last job's mark
     Atomics.store(control, layout.pending, this.#workers.length)
     Atomics.add(control, layout.generation, 1)
     Atomics.notify(control, layout.generation)

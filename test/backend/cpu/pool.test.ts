@@ -63,6 +63,16 @@ describe("pool", () => {
     for (let i = 0; i < 20; i++) expect(exponentials()).toEqual(expected)
   })
 
+  it("a kernel that traps on every thread does not fail the next job", async () => {
+    await pool.resize(2)
+    const expected = exponentials()
+    const y = arena.allocate(4 * N)
+    const noSuchOperation = (): void => pool.run("unaryMap", [99, x, y.address, N], [], true)
+    expect(noSuchOperation).toThrow(WebAssembly.RuntimeError)
+    arena.free(y)
+    expect(exponentials()).toEqual(expected)
+  })
+
   it("workers see memory that grew after they started", async () => {
     await pool.resize(2)
     const far = arena.allocate(300 * 2 ** 20)

@@ -1,3 +1,4 @@
+import "@tensorflow/tfjs-backend-cpu"
 import * as tf from "@tensorflow/tfjs-core"
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"

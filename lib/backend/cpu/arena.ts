@@ -30,6 +30,8 @@ export class Arena {
   readonly #limit: number
   readonly #free = new Map<number, Array<number>>()
   #spans: ReadonlyArray<Span> = []
+  #freeBytes = 0
+  #freeAtJoin = 0
   #top = HEAP_START
   #reached = HEAP_START
 
@@ -41,15 +43,34 @@ export class Arena {
     if (!counting) this.memory = new WebAssembly.Memory({ initial: 64, maximum: PAGE, shared: true })
   }
 
-  /** The offset of `size` bytes, a size of `classOf`; undefined when they do not fit below `limit`. */
-  take(size: number, limit: number = this.#limit): number | undefined {
-    return this.#free.get(size)?.pop() ?? this.#extend(size, Math.min(limit, this.#limit)) ?? this.#cut(size)
+  /** The offset of `size` freed bytes, a size of `classOf`; undefined where no piece is as large. */
+  takeFree(size: number): number | undefined {
+    const offset = this.#free.get(size)?.pop() ?? this.#cut(size)
+    if (offset !== undefined) this.#freeBytes -= size
+    return offset
   }
 
-  /** Like `take`, after joining all free neighbours. */
-  takeJoined(size: number): number | undefined {
+  /** Like `takeFree`, after joining neighbours, if so much was freed since the last time that it is worth the trouble. */
+  takeFreeJoined(size: number): number | undefined {
+    if (this.#freeBytes - this.#freeAtJoin < Math.max(size, this.#reached / 16)) return undefined
     this.#join()
-    return this.#cut(size) ?? this.#extend(size, this.#limit)
+    return this.takeFree(size)
+  }
+
+  /** The offset of `size` bytes that were never used; undefined when they do not fit below `limit`. */
+  extend(size: number, limit: number = this.#limit): number | undefined {
+    const offset = Math.ceil(this.#top / SMALLEST) * SMALLEST
+    const end = offset + size
+    if (end > Math.min(limit, this.#limit) || !this.#reach(end)) return undefined
+    this.#top = end
+    this.#reached = Math.max(this.#reached, end)
+    return offset
+  }
+
+  /** Whatever can be had, after joining all free neighbours. */
+  takeAnyhow(size: number): number | undefined {
+    this.#join()
+    return this.takeFree(size) ?? this.extend(size)
   }
 
   /** The bytes up to the end of the highest block that there ever was: what the memory has taken from the machine. */
@@ -58,6 +79,7 @@ export class Arena {
   }
 
   give(offset: number, size: number): void {
+    this.#freeBytes += size
     const list = this.#free.get(size)
     if (list === undefined) this.#free.set(size, [offset])
     else list.push(offset)
@@ -67,15 +89,6 @@ export class Arena {
   largest(): number {
     this.#join()
     return this.#spans.reduce((most, { bytes }) => Math.max(most, bytes), this.#limit - this.#top)
-  }
-
-  #extend(size: number, limit: number): number | undefined {
-    const offset = Math.ceil(this.#top / SMALLEST) * SMALLEST
-    const end = offset + size
-    if (end > limit || !this.#reach(end)) return undefined
-    this.#top = end
-    this.#reached = Math.max(this.#reached, end)
-    return offset
   }
 
   #reach(end: number): boolean {
@@ -93,7 +106,8 @@ export class Arena {
   }
 
   #cut(size: number): number | undefined {
-    const found = this.#spans.find(({ bytes }) => bytes >= size)
+    let found: Span | undefined
+    for (const span of this.#spans) if (span.bytes >= size && !(found && found.bytes <= span.bytes)) found = span
     if (found === undefined) return undefined
     const rest = { offset: found.offset + size, bytes: found.bytes - size }
     this.#spans = this.#spans.flatMap((span) => span !== found ? [span] : rest.bytes > 0 ? [rest] : [])
@@ -116,8 +130,10 @@ export class Arena {
     const last = joined.at(-1)
     if (last !== undefined && last.offset + last.bytes === this.#top) {
       this.#top = last.offset
+      this.#freeBytes -= last.bytes
       joined.pop()
     }
     this.#spans = joined
+    this.#freeAtJoin = this.#freeBytes
   }
 }

@@ -34,6 +34,9 @@ export interface ArenasOptions {
 /** Kept free of tensors in each of several arenas, for copies of operands that lie in another one. */
 const RESERVE = 384 * 2 ** 20
 
+/** Freed pieces are joined before memory is extended for blocks from this size on. */
+const WORTH_JOINING = 2 ** 20
+
 const shown = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(bytes < 2 ** 20 ? 3 : 1)} MiB`
 
 /**
@@ -92,7 +95,8 @@ export class Arenas {
   /** A block of one arena, or undefined; may use what `allocate` keeps free. */
   allocateIn(arena: number, bytes: number, kind: BlockKind): Block | undefined {
     const size = classOf(bytes)
-    const offset = this.#arenas[arena]?.take(size) ?? this.#arenas[arena]?.takeJoined(size)
+    const place = this.#arenas[arena]
+    const offset = place?.takeFree(size) ?? place?.extend(size) ?? place?.takeAnyhow(size)
     return offset === undefined ? undefined : this.#taken({ address: addressOf(arena, offset), bytes: size, kind })
   }
 
@@ -140,15 +144,18 @@ export class Arenas {
 
   #find(size: number): number | undefined {
     const order = [this.#last, ...this.#arenas.keys()]
-    for (const limit of [this.#limit, undefined]) {
+    const first = (take: (arena: Arena) => number | undefined): number | undefined => {
       for (const index of order) {
-        const offset = limit === undefined ?
-          this.#arenas[index]?.takeJoined(size) :
-          this.#arenas[index]?.take(size, limit)
+        const arena = this.#arenas[index]
+        const offset = arena === undefined ? undefined : take(arena)
         if (offset !== undefined) return addressOf(index, offset)
       }
+      return undefined
     }
-    return undefined
+    return first((arena) => arena.takeFree(size)) ??
+      (size < WORTH_JOINING ? undefined : first((arena) => arena.takeFreeJoined(size))) ??
+      first((arena) => arena.extend(size, this.#limit)) ??
+      first((arena) => arena.takeAnyhow(size))
   }
 
   #taken(block: Block): Block {

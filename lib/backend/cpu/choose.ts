@@ -33,8 +33,8 @@ export const chooseComputing = async (name: ArithmeticName, where: FindOptions):
   if (name === "deterministic") return inWasm("deterministic", "the same bits on every machine")
   try {
     const { choice, description, keepsBits } = await findBlas(where)
-    // Few products stay in WebAssembly then: not worth timing.
-    const { bytes, tile } = chooseModule({ arithmetic: "wasm" })
+    // Few products stay in WebAssembly then: not worth timing, nor worth bits that the path would not tell.
+    const { bytes, tile } = chooseModule({ arithmetic: "deterministic" })
     return { computing: { path: `blas ${description}`, bytes, tile, blas: choice, keepsBits }, reason: choice.path }
   } catch (error) {
     const isNamed = where.path !== undefined || (where.environment ?? "") !== ""

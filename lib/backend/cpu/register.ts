@@ -55,6 +55,8 @@ const defaultThreads = (): number =>
 /** What one open backend was made with. */
 interface Opened {
   readonly asked: ArithmeticName
+  /** The library that was named, or found. */
+  readonly blas: string | undefined
   readonly path: string
   readonly reason: string
 }
@@ -68,7 +70,7 @@ let opening: Promise<unknown> = Promise.resolve()
  * tfjs's current backend: `tf.setBackend("diffclip-cpu")` does that. A second call while the engine is open shares it
  * and only changes the number of threads. Rejects with RangeError for a number of threads outside 1..16, with
  * BlasUnavailable where a BLAS was asked for and there is none, with Error when the open engine has another arithmetic
- * than asked for, and with the cause when a worker does not start.
+ * or another BLAS than asked for, and with the cause when a worker does not start.
  */
 export const registerCpu = (options: CpuOptions = {}): Promise<CpuEngine> => {
   const open = (): Promise<CpuEngine> => register(options)
@@ -125,9 +127,11 @@ const openBackend = async (
   const present = tf.findBackend(BACKEND)
   const known = present instanceof ArenaBackend ? openedWith.get(present) : undefined
   if (present instanceof ArenaBackend && known !== undefined) {
-    if (arithmetic === undefined || arithmetic === known.asked) return [present, known]
+    const isSame = (arithmetic ?? known.asked) === known.asked && (blas ?? known.blas) === known.blas
+    if (isSame) return [present, known]
+    const other = [arithmetic, blas].filter((name) => name !== undefined).join(" ")
     throw new Error(
-      `the CPU engine is open with ${known.path} (${known.asked}); close it before it is opened as ${arithmetic}`
+      `the CPU engine is open with ${known.path} (${known.asked}); close it before it is opened as ${other}`
     )
   }
   const asked = arithmetic ?? "best"
@@ -136,7 +140,7 @@ const openBackend = async (
   registerKernels(BACKEND, registrations)
   const arenas = new Arenas({ count: await arenasHere() })
   const backend = new ArenaBackend(arenas, new Pool(arenas, { computing, compute }))
-  const opened = { asked, path: computing.path, reason }
+  const opened = { asked, blas: blas ?? computing.blas?.path, path: computing.path, reason }
   openedWith.set(backend, opened)
   tf.registerBackend(BACKEND, () => backend)
   tf.findBackend(BACKEND) // makes tfjs hold it, so that removing it disposes it

@@ -1,6 +1,6 @@
 import { type Blas, type BlasChoice, openBlas } from "./blas/open.ts"
 import { instantiate, type Sgemm } from "./wasm/instance.ts"
-import { moduleBytes, tiles } from "./wasm/modules.ts"
+import { compiledModule, moduleBytes, tiles } from "./wasm/modules.ts"
 
 /** How products are computed, as plain data: every thread of an engine makes its instances from the same. */
 export interface Computing {
@@ -32,7 +32,7 @@ export const openComputing = async (computing: Computing): Promise<Compute> =>
 
 /** The instances of a thread that has opened its library, or needs none. */
 export const computeWith = ({ bytes, tile, keepsBits = false }: Computing, blas?: Blas): Compute => {
-  const module = new WebAssembly.Module(bytes)
+  const module = compiledModule(bytes)
   return (memory) =>
     instantiate(module, { memory, tile, keepsBits, sgemm: blas === undefined ? undefined : sgemmOn(blas, memory) })
 }

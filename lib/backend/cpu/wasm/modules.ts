@@ -8,9 +8,29 @@ export type Arithmetic = "mul-add" | "relaxed"
 
 const texts: Readonly<Record<Arithmetic, string>> = { "mul-add": kernelsBase64, relaxed: relaxedKernelsBase64 }
 
-/** The compiled kernels of an arithmetic. Both modules export the same kernels and import `env.memory`, `env.sgemm`. */
-export const moduleBytes = (arithmetic: Arithmetic): Uint8Array<ArrayBuffer> =>
-  Uint8Array.from(atob(texts[arithmetic]), (c) => c.charCodeAt(0))
+const decoded = new Map<Arithmetic, Uint8Array<ArrayBuffer>>()
+const compiled = new WeakMap<Uint8Array, WebAssembly.Module>()
+
+/**
+ * The kernels of an arithmetic in WebAssembly's binary form, one array for the process: not to be written to. Both modules
+ * export the same kernels and import `env.memory`, `env.sgemm`.
+ */
+export const moduleBytes = (arithmetic: Arithmetic): Uint8Array<ArrayBuffer> => {
+  const known = decoded.get(arithmetic)
+  if (known !== undefined) return known
+  const bytes = Uint8Array.from(atob(texts[arithmetic]), (c) => c.charCodeAt(0))
+  decoded.set(arithmetic, bytes)
+  return bytes
+}
+
+/** The module of such bytes, compiled once in a thread. Throws WebAssembly.CompileError where the engine cannot. */
+export const compiledModule = (bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module => {
+  const known = compiled.get(bytes)
+  if (known !== undefined) return known
+  const module = new WebAssembly.Module(bytes)
+  compiled.set(bytes, module)
+  return module
+}
 
 /**
  * Tiles of the GEMM by the number that `instantiate` takes. Within one arithmetic the choice changes no bit.

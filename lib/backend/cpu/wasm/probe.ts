@@ -1,6 +1,6 @@
 import { layout, SCRATCH_BYTES } from "../layout.ts"
 import { instantiate } from "./instance.ts"
-import { type Arithmetic, moduleBytes, type TileName, tiles } from "./modules.ts"
+import { type Arithmetic, compiledModule, moduleBytes, type TileName, tiles } from "./modules.ts"
 
 /** What the engine's WebAssembly GEMM runs on. */
 export interface ChosenModule {
@@ -47,7 +47,7 @@ const benchOf = (bytes: Uint8Array<ArrayBuffer>) => {
     maximum: PAGE,
     shared: true
   })
-  const module = new WebAssembly.Module(bytes)
+  const module = compiledModule(bytes)
   const [a, b] = [HEAP, HEAP + 4 * m * k]
   const c = b + 4 * k * n
   const words = new Uint32Array(memory.buffer, 4 * layout.job, 64)

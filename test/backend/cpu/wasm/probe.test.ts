@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { moduleBytes, tiles } from "../../../../lib/backend/cpu/wasm/modules.ts"
+import { compiledModule, moduleBytes, tiles } from "../../../../lib/backend/cpu/wasm/modules.ts"
 import { chooseModule } from "../../../../lib/backend/cpu/wasm/probe.ts"
 
 const now = (): number => performance.now()
@@ -21,6 +21,11 @@ describe("probe", () => {
 
   it("is made once in a process", () => {
     expect(chooseModule({ arithmetic: "wasm", now })).toBe(chooseModule({ arithmetic: "wasm", now }))
+  })
+
+  it("engines of a process share one compiled module", () => {
+    const { bytes } = chooseModule({ arithmetic: "deterministic" })
+    expect(compiledModule(bytes)).toBe(compiledModule(moduleBytes("mul-add")))
   })
 
   it("ends, with the wide tile, without a clock", () => {

@@ -20,7 +20,7 @@ export const CHUNKS: usize = 16
   return load<u32>(JOB + (56 << 2)) + t * load<u32>(JOB + (57 << 2))
 }
 
-/** First index of worker t's share of n. `n * t` stays below 2^32 because shares of large arrays count in fours. */
+/** First index of worker t's share of n. */
 @inline export function share(n: usize, t: usize, threads: usize): usize {
   return <usize>(<u64>n * t / threads)
 }

@@ -1,5 +1,5 @@
 import { Effect, type FileSystem } from "effect"
-import { Backend } from "../lib/backend/index.ts"
+import { Backend, type PlanOn } from "../lib/backend/index.ts"
 import type { Clip } from "../lib/models/index.ts"
 import { formatBytes, Progress } from "../lib/track/index.ts"
 import { type AvailableMemory, availableMemory } from "./availableMemory.ts"
@@ -11,9 +11,7 @@ import { tuningOf } from "./tune.ts"
 
 /** Memory of the machine; infinite in a page, which cannot know it. */
 const machineBytes: Effect.Effect<number> = Effect.suspend(() =>
-  globalThis.process === undefined ?
-    Effect.succeed(Infinity) :
-    Effect.map(Effect.promise(() => import("node:os")), ({ totalmem }) => totalmem())
+  Effect.succeed(globalThis.process?.getBuiltinModule?.("node:os").totalmem() ?? Infinity)
 )
 
 /** What a process on this machine may still take. */
@@ -62,16 +60,17 @@ const advice = (
 export const checkMemory = <P extends TwoTowerParams>(
   model: Clip<P>,
   asked: TrainConfig,
-  facts: MemoryFacts
+  facts: Omit<MemoryFacts, "planOn">
 ): Effect.Effect<TrainConfig, MemoryShort, Backend | Progress | FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const backend = yield* Backend
-    if (backend.name !== "cpu") {
+    const { planOn } = backend
+    if (planOn === undefined) {
       return asked.checkpointBlocks === "auto" ? { ...asked, checkpointBlocks: "none" as const } : asked
     }
     const progress = yield* Progress
     const available = yield* memoryHere
-    const known = { ...facts, threads: backend.threads }
+    const known = { ...facts, planOn, threads: backend.threads }
     const { config, plan, fits } = fitMemory(model, asked, available.bytes, known)
     const predictedBytes = plan?.totalBytes ?? Infinity
     const needs = plan === undefined ? "a tensor of more than 4 GiB" : `${formatBytes(plan.totalBytes)} of memory`
@@ -105,12 +104,13 @@ export interface MemoryHere {
 export const planMemory = <P extends TwoTowerParams>(
   model: Clip<P>,
   config: TrainConfig,
-  numSamples: number | undefined
+  numSamples: number | undefined,
+  planOn: PlanOn
 ): Effect.Effect<MemoryHere, ConfigInvalid, FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const { lrScaleOf } = yield* tuningOf(model, config.tune)
     const available = yield* memoryHere
-    return { fit: fitMemory(model, config, available.bytes, { numSamples, lrScaleOf }), available }
+    return { fit: fitMemory(model, config, available.bytes, { numSamples, lrScaleOf, planOn }), available }
   })
 
 /** The same as lines for people, in the manner of `showPlan`. */

@@ -1,5 +1,5 @@
 import type { Optimizer } from "../lib/api/index.ts"
-import { OutOfMemory } from "../lib/backend/index.ts"
+import { OutOfMemory, type PlanOn } from "../lib/backend/index.ts"
 import type { Clip } from "../lib/models/index.ts"
 import { adamW } from "../lib/optim/index.ts"
 import type { TrainConfig } from "./config.ts"
@@ -18,6 +18,8 @@ export const measuredEngine: EngineSpeed = { gflops: 150, gigaElements: 5 }
 
 /** What is known of a run beside its configuration. */
 export interface MemoryFacts {
+  /** The engine that plans: `planOnCpu`, or the open one's `planOn`. */
+  readonly planOn: PlanOn
   /** Samples of the data set; default as many as a window holds. */
   readonly numSamples?: number | undefined
   /** Threads of the engine; default 2. */
@@ -92,11 +94,13 @@ export const secondsOf = ({ work }: PlannedStep, { gflops, gigaElements }: Engin
 export const memoryOf = <P extends TwoTowerParams>(
   model: Clip<P>,
   config: TrainConfig,
-  { numSamples = config.data.windowSize, threads = 2, lrScaleOf, speed }: MemoryFacts = {}
+  { numSamples = config.data.windowSize, threads = 2, lrScaleOf, speed, planOn }: MemoryFacts
 ): MemoryPlan | undefined => {
   const scale = lrScaleOf === undefined ? {} : { lrScaleOf }
   const optimizer: Optimizer<P, unknown> = adamW<P>({ ...config.optimizer, ...scale })
-  const step = attempt(() => planStep({ model, loss: lossOf(config.loss), optimizer, config, ...scale }, { threads }))
+  const step = attempt(() =>
+    planStep({ model, loss: lossOf(config.loss), optimizer, config, ...scale }, planOn, { threads })
+  )
   if (step === undefined) return undefined
   const host = hostOf(model, config, numSamples)
   return {
@@ -136,7 +140,7 @@ export const fitMemory = <P extends TwoTowerParams>(
   model: Clip<P>,
   config: TrainConfig,
   availableBytes: number,
-  facts: MemoryFacts = {}
+  facts: MemoryFacts
 ): MemoryFit => {
   const kept: TrainConfig = config.checkpointBlocks === "auto" ? { ...config, checkpointBlocks: "none" } : config
   const plan = memoryOf(model, kept, facts)
@@ -159,7 +163,7 @@ export const largestMicroBatch = <P extends TwoTowerParams>(
   model: Clip<P>,
   config: TrainConfig,
   availableBytes: number,
-  facts: MemoryFacts = {}
+  facts: MemoryFacts
 ): number | undefined => {
   if (config.updateFreq > 1) return undefined
   const planOf = (microBatch: number): MemoryPlan | undefined => memoryOf(model, { ...config, microBatch }, facts)

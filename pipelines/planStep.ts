@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core"
 import type { Tensor } from "@tensorflow/tfjs-core"
 import type { ImageTextBatch } from "../lib/api/index.ts"
-import { type PlannedWork, type Planning, type PlanningOptions, planOnCpu } from "../lib/backend/cpu/planning.ts"
+import type { PlannedWork, Planning, PlanningOptions, PlanOn } from "../lib/backend/index.ts"
 import { mapSpecs } from "../lib/nn/index.ts"
 import * as ops from "../lib/ops/index.ts"
 import { clipByGlobalNorm, globalNorm } from "../lib/optim/index.ts"
@@ -170,14 +170,15 @@ const tensorsOf = (values: Readonly<Record<string, { readonly tensor: Tensor }>>
   Object.values(values).map(({ tensor }) => tensor)
 
 /**
- * Plans one step of a recipe on the CPU engine: the very units of a training step, on memory that only counts. The time
+ * Plans one step of a recipe on an engine (`planOnCpu`): the very units of a training step, on memory that only counts. The time
  * it takes does not grow with the number of micro-batches. Throws OutOfMemory where `options.arenas` are too few.
  */
 export const planStep = <P extends TwoTowerParams, S>(
   recipe: PlannedRecipe<P, S>,
+  planOn: PlanOn,
   options: PlanningOptions = {}
 ): PlannedStep =>
-  planOnCpu((planning) => {
+  planOn((planning) => {
     const phases: Array<PlannedPhase> = []
     const phase = (name: PhaseName, work: PlannedWork): void => {
       phases.push({ name, peakBytes: planning.usage().peakBytes, work })

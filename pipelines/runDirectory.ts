@@ -158,12 +158,6 @@ export const openRun = <P extends TwoTowerParams, S>(
       point?.state.cursor ?? { epoch: 0, delivered: 0 },
       digestIn(point?.state.extra["window"])
     )
-    if (point !== undefined && point.state.enginePath !== recipe.backend.path) {
-      yield* progress.note(
-        `the checkpoint was made on ${point.state.enginePath}, this run goes on with ${recipe.backend.path}: from here on ` +
-          "its numbers differ in their last bits from those of an uninterrupted run"
-      )
-    }
     const start = point === undefined ? firstPosition(recipe, first?.arrays) : resumedPosition(recipe, point)
     const validated = validatedIn(point?.state)
     const isExtended = history.length > historyOf(stored).length

@@ -1,3 +1,4 @@
+import "./stockTfjs.ts"
 import * as fc from "fast-check"
 import process from "node:process"
 

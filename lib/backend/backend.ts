@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs-core"
 import type { Tensor } from "@tensorflow/tfjs-core"
 import { Context, Effect } from "effect"
 import { KernelFailed, OutOfMemory } from "./cpu/errors.ts"
+import type { PlanOn } from "./cpu/planning.ts"
 import { BackendError } from "./errors.ts"
 import { DeviceLost } from "./webgpu/errors.ts"
 
@@ -34,6 +35,8 @@ export interface BackendShape {
    */
   readonly read: (tensor: Tensor) => Effect.Effect<Float32Array, UnitError>
   readonly memory: Effect.Effect<BackendMemory>
+  /** Runs units on the engine without memory and arithmetic, to learn what they would take; engines that can. */
+  readonly planOn?: PlanOn
 }
 
 const BackendBase: Context.ServiceClass<Backend, "diffclip/Backend", BackendShape> = Context.Service<

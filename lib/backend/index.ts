@@ -1,5 +1,7 @@
 export type { BackendMemory, BackendShape, UnitError } from "./backend.ts"
 export { Backend } from "./backend.ts"
+export type { PlannedWork, Planning, PlanningOptions, PlanOn } from "./cpu/planning.ts"
+export { planOnCpu } from "./cpu/planning.ts"
 export { BackendError, CanaryFailed, DeviceLost, KernelFailed, OutOfMemory } from "./errors.ts"
 export type { BackendName, CpuOptions, OpenError, WebgpuOptions } from "./layers.ts"
 export { auto, backendNames, byName, cpu, describeAdapter, webgpu } from "./layers.ts"

@@ -4,6 +4,7 @@ import { Backend, type BackendShape, readOn, syncOn, type UnitError } from "./ba
 import { checkCanaries } from "./canary.ts"
 import { BLAS_VARIABLE } from "./cpu/blas/find.ts"
 import type { ArithmeticName } from "./cpu/choose.ts"
+import { planOnCpu } from "./cpu/planning.ts"
 import { registerCpu } from "./cpu/register.ts"
 import { BackendError, type CanaryFailed } from "./errors.ts"
 import type { FoundAdapter } from "./webgpu/adapter.ts"
@@ -73,7 +74,8 @@ const openCpu = (options: CpuOptions, why: string): Open =>
       } (${why}; ${engine.reason})`,
       sync,
       read,
-      memory: Effect.sync(() => ({ ...engine.memory(), numTensors: tf.memory().numTensors }))
+      memory: Effect.sync(() => ({ ...engine.memory(), numTensors: tf.memory().numTensors })),
+      planOn: planOnCpu
     }
   })
 

@@ -1,4 +1,5 @@
 import { Effect, type FileSystem } from "effect"
+import { planOnCpu } from "../../lib/backend/index.ts"
 import { formatBytes } from "../../lib/track/index.ts"
 import { decodeTrainConfig, type TrainConfig } from "../config.ts"
 import { memoryHere } from "../memoryCheck.ts"
@@ -41,7 +42,9 @@ const largestOf = (
   bytes: number
 ): number | undefined => {
   const isWhole = config.microBatch === null || config.microBatch >= config.batchSize
-  return plan !== undefined && fits && isWhole ? config.batchSize : largestMicroBatch(model, config, bytes)
+  return plan !== undefined && fits && isWhole ?
+    config.batchSize :
+    largestMicroBatch(model, config, bytes, { planOn: planOnCpu })
 }
 
 const findingOf = (
@@ -51,7 +54,7 @@ const findingOf = (
   bytes: number,
   speed: EngineSpeed
 ): Finding => {
-  const fit = fitMemory(preset.model, config, bytes, { speed })
+  const fit = fitMemory(preset.model, config, bytes, { planOn: planOnCpu, speed })
   const { plan, fits } = fit
   const microBatch = largestOf(preset, fit, bytes)
   const needs = plan === undefined ? "a tensor of more than 4 GiB" : formatBytes(plan.totalBytes)

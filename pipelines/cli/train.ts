@@ -1,6 +1,7 @@
 import { Config, Console, Effect, FileSystem, Option, Path } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import process from "node:process"
+import { planOnCpu } from "../../lib/backend/index.ts"
 import { checkpointStore } from "../../lib/checkpoint/index.ts"
 import { type ShardServices, shown } from "../../lib/data/index.ts"
 import type { Clip } from "../../lib/models/index.ts"
@@ -147,7 +148,7 @@ export const trainCommand: DiffclipCommand<"train"> = Command.make("train", {
     const plan = yield* withTrainable(model, (known) => Pipeline.plan(known, data, config))
     if (flags.plan) {
       const memory = yield* withTrainable(model, <P extends TwoTowerParams>(known: Clip<P>) =>
-        planMemory(known, config, data.numSamples))
+        planMemory(known, config, data.numSamples, planOnCpu))
       return yield* Console.log(
         flags.json ? JSON.stringify({ ...plan, memory }) : `${Pipeline.showPlan(plan)}\n${showMemory(memory)}`
       )

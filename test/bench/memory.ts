@@ -16,7 +16,7 @@ import { fileURLToPath } from "node:url"
 import * as tf from "@tensorflow/tfjs-core"
 import { Effect } from "effect"
 import type { ImageText } from "../../lib/api/index.ts"
-import { Backend, cpu } from "../../lib/backend/index.ts"
+import { Backend, cpu, planOnCpu } from "../../lib/backend/index.ts"
 import { contrastive } from "../../lib/losses/index.ts"
 import { type Clip, diffClip, type DiffClipParams, makeDiffClip, vit } from "../../lib/models/index.ts"
 import { adamW } from "../../lib/optim/index.ts"
@@ -100,7 +100,11 @@ const measure = (name: Size, batchSize: number, microBatch: number, checkpointBl
       captions: [`a picture of number ${i}`]
     }))
     const config = { ...paperRecipe, batchSize, microBatch, checkpointBlocks }
-    const plan = memoryOf(model, config, { threads: backend.threads, speed: { gflops, gigaElements: 5 } })
+    const plan = memoryOf(model, config, {
+      planOn: planOnCpu,
+      threads: backend.threads,
+      speed: { gflops, gigaElements: 5 }
+    })
     if (plan === undefined) throw new Error(`${name} at ${microBatch} is larger than the engine`)
     const recipe = {
       ...{ model, loss: contrastive.exact, optimizer: adamW<DiffClipParams>(), schedule: () => 1e-3, config, backend }

@@ -1,3 +1,4 @@
+import { planOnCpu } from "../../lib/backend/index.ts"
 import { NodeServices } from "@effect/platform-node"
 import { Effect, FileSystem, Layer } from "effect"
 import { describe, expect, it } from "vitest"
@@ -12,6 +13,8 @@ import {
   type TrainConfig
 } from "../../pipelines/index.ts"
 
+const facts = { planOn: planOnCpu }
+
 const MIB = 2 ** 20
 const deep = makeDiffClip("deep", {
   imageSize: 32,
@@ -25,11 +28,11 @@ const deep = makeDiffClip("deep", {
 
 const config: TrainConfig = { ...paperRecipe, batchSize: 128, data: { ...paperRecipe.data, windowSize: 256 } }
 const totalOf = (asked: Partial<TrainConfig>): number =>
-  memoryOf(deep, { ...config, ...asked })?.totalBytes ?? Number.NaN
+  memoryOf(deep, { ...config, ...asked }, facts)?.totalBytes ?? Number.NaN
 
 describe("memoryOf", () => {
   it("counts the engine's memory and what lies beside it", () => {
-    const plan = memoryOf(deep, config)
+    const plan = memoryOf(deep, config, facts)
     if (plan === undefined) throw new Error("no plan")
     const { runtime, pictures, batch, checkpoint } = plan.host
     expect(plan.totalBytes).toBe(plan.reachedBytes + runtime + pictures + batch + checkpoint)
@@ -42,7 +45,7 @@ describe("memoryOf", () => {
 
   it("a smaller micro-batch and blocks that run again take less memory and more time", () => {
     const [whole, small, again] = [{}, { microBatch: 16 }, { checkpointBlocks: "blocks" as const }]
-      .map((asked) => memoryOf(deep, { ...config, ...asked }))
+      .map((asked) => memoryOf(deep, { ...config, ...asked }, facts))
     for (const plan of [small, again]) {
       expect(plan?.engineBytes).toBeLessThan(0.8 * (whole?.engineBytes ?? 0))
       expect(plan?.secondsPerStep).toBeGreaterThan(1.1 * (whole?.secondsPerStep ?? Infinity))
@@ -51,19 +54,20 @@ describe("memoryOf", () => {
 
   it("host memory grows with the window and not beyond the data set", () => {
     const of = (windowSize: number, numSamples?: number): number | undefined =>
-      memoryOf(presets.golden.model, { ...config, data: { ...config.data, windowSize } }, { numSamples })?.host.pictures
+      memoryOf(presets.golden.model, { ...config, data: { ...config.data, windowSize } }, { ...facts, numSamples })
+        ?.host.pictures
     expect(of(4096)).toBeGreaterThan(2 * (of(1024) ?? Infinity))
     expect(of(4096, 300)).toBe(of(2048, 300))
   })
 
   it("frozen parameters have no moments and no gradients", () => {
-    const frozen = memoryOf(deep, config, { lrScaleOf: (path) => path.startsWith("text.tokenEmbed") ? 0 : 1 })
+    const frozen = memoryOf(deep, config, { ...facts, lrScaleOf: (path) => path.startsWith("text.tokenEmbed") ? 0 : 1 })
     const table = 4 * 49408 * 32
-    expect(frozen?.engineBytes).toBeLessThanOrEqual((memoryOf(deep, config)?.engineBytes ?? 0) - 3 * table + MIB)
+    expect(frozen?.engineBytes).toBeLessThanOrEqual((memoryOf(deep, config, facts)?.engineBytes ?? 0) - 3 * table + MIB)
   })
 
   it("has no plan where one tensor is larger than the engine's memories", () => {
-    expect(memoryOf(presets.cc3m.model, { ...paperRecipe, batchSize: 4096 })).toBeUndefined()
+    expect(memoryOf(presets.cc3m.model, { ...paperRecipe, batchSize: 4096 }, facts)).toBeUndefined()
   })
 })
 
@@ -71,29 +75,32 @@ describe("fitMemory", () => {
   const [kept, again] = [totalOf({ checkpointBlocks: "none" }), totalOf({ checkpointBlocks: "blocks" })]
 
   it("auto keeps all blocks where that fits, and runs them again where only that does", () => {
-    expect(fitMemory(deep, config, kept)).toMatchObject({ fits: true, config: { checkpointBlocks: "none" } })
-    expect(fitMemory(deep, config, kept - 1)).toMatchObject({ fits: true, config: { checkpointBlocks: "blocks" } })
-    expect(fitMemory(deep, config, again - 1).fits).toBe(false)
+    expect(fitMemory(deep, config, kept, facts)).toMatchObject({ fits: true, config: { checkpointBlocks: "none" } })
+    expect(fitMemory(deep, config, kept - 1, facts)).toMatchObject({
+      fits: true,
+      config: { checkpointBlocks: "blocks" }
+    })
+    expect(fitMemory(deep, config, again - 1, facts).fits).toBe(false)
   })
 
   it("what the caller chose stays", () => {
     const none: TrainConfig = { ...config, checkpointBlocks: "none" }
-    expect(fitMemory(deep, none, kept - 1)).toMatchObject({ fits: false, config: { checkpointBlocks: "none" } })
+    expect(fitMemory(deep, none, kept - 1, facts)).toMatchObject({ fits: false, config: { checkpointBlocks: "none" } })
   })
 })
 
 describe("largestMicroBatch", () => {
   it("fits, and a tenth more does not", () => {
     const available = totalOf({ microBatch: 48 })
-    const found = largestMicroBatch(deep, config, available) ?? 0
+    const found = largestMicroBatch(deep, config, available, facts) ?? 0
     expect(found).toBeGreaterThanOrEqual(44)
     expect(totalOf({ microBatch: found })).toBeLessThanOrEqual(available)
     expect(totalOf({ microBatch: Math.ceil(1.1 * found) })).toBeGreaterThan(available)
   })
 
   it("is none where not even one pair fits, and beside updateFreq", () => {
-    expect(largestMicroBatch(deep, config, 16 * deep.numParameters)).toBeUndefined()
-    expect(largestMicroBatch(deep, { ...config, updateFreq: 2 }, 2 ** 40)).toBeUndefined()
+    expect(largestMicroBatch(deep, config, 16 * deep.numParameters, facts)).toBeUndefined()
+    expect(largestMicroBatch(deep, { ...config, updateFreq: 2 }, 2 ** 40, facts)).toBeUndefined()
   })
 })
 

@@ -3,7 +3,7 @@ import * as tf from "@tensorflow/tfjs-core"
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
 import type { ImageText } from "../../lib/api/index.ts"
-import { Backend, cpu } from "../../lib/backend/index.ts"
+import { Backend, cpu, planOnCpu } from "../../lib/backend/index.ts"
 import { contrastive } from "../../lib/losses/index.ts"
 import type { Clip, DiffClipParams } from "../../lib/models/index.ts"
 import { diffClip, makeDiffClip } from "../../lib/models/index.ts"
@@ -33,7 +33,7 @@ const planned = (model: Clip<DiffClipParams>, asked: Asked): PlannedStep =>
     loss: contrastive.exact,
     optimizer: adamW<DiffClipParams>(),
     config: { ...paperRecipe, ...asked }
-  })
+  }, planOnCpu)
 
 const picturesOf = (count: number, side: number): ReadonlyArray<ImageText> =>
   Array.from({ length: count }, (_, i) => ({

@@ -70,7 +70,12 @@ describe("Pipeline.train", () => {
     expect(existsSync(join(dir, "checkpoints", "step-16"))).toBe(true)
     expect(existsSync(join(dir, "checkpoints", "step-12"))).toBe(false)
     const state: unknown = JSON.parse(readFileSync(join(dir, "checkpoints", "step-18", "state.json"), "utf8"))
-    expect(state).toMatchObject({ finished: true, step: 18, seed: 3, enginePath: expect.stringMatching(/^(blas |wasm-)/) })
+    expect(state).toMatchObject({
+      finished: true,
+      step: 18,
+      seed: 3,
+      enginePath: expect.stringMatching(/^(blas |wasm-)/)
+    })
     expect(JSON.parse(readFileSync(join(dir, "config.json"), "utf8"))).toMatchObject({
       steps: 18,
       dataset: { name: "forty" }

@@ -31,7 +31,7 @@ export interface ArenasOptions {
   readonly counting?: boolean
 }
 
-/** Kept free of tensors in each of several arenas, for copies of operands that lie in another one. */
+/** Kept free of tensors in each of several arenas while others have room, for copies of operands that lie in another one. */
 const RESERVE = 384 * 2 ** 20
 
 /** Freed pieces are joined before memory is extended for blocks from this size on. */

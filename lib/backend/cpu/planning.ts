@@ -119,6 +119,9 @@ export interface PlanningOptions {
   readonly arenas?: number
 }
 
+/** An engine without memory and arithmetic, for the time of `use`. */
+export type PlanOn = <A>(use: (planning: Planning) => A, options?: PlanningOptions) => A
+
 /**
  * Runs `use` on the CPU engine without memory and without arithmetic: every kernel makes its results and temporaries on
  * arenas that only count, so that bytes are those of the engine by construction. Numbers read are zeros, so nothing may

@@ -115,10 +115,21 @@ const register = async (options: CpuOptions): Promise<CpuEngine> => {
 }
 
 /** As many memories of 4 GiB as the machine's memory would fill, at least 1: they take address space, no memory. */
-const arenasHere = async (): Promise<number> => {
-  if (globalThis.process?.versions?.node === undefined) return 1
-  const { totalmem } = await import("node:os")
-  return Math.min(MOST_ARENAS, Math.max(1, Math.ceil(totalmem() / 2 ** 32)))
+const arenasHere = (): number => {
+  const machineBytes = globalThis.process?.getBuiltinModule?.("node:os").totalmem() ?? 0
+  return Math.min(MOST_ARENAS, Math.max(1, Math.ceil(machineBytes / 2 ** 32)))
+}
+
+/** As many memories as the process may reserve address space for (`ulimit -v`), at most `count`, and words where it is fewer. */
+const makeArenas = (count: number): { readonly arenas: Arenas; readonly note: string } => {
+  for (let tried = count;; tried = tried >> 1) {
+    try {
+      const note = tried === count ? "" : `; ${4 * tried} GiB of tensors at most: there is no address space for more`
+      return { arenas: new Arenas({ count: tried }), note }
+    } catch (error) {
+      if (!(error instanceof RangeError) || tried === 1) throw error
+    }
+  }
 }
 
 const openBackend = async (
@@ -138,9 +149,9 @@ const openBackend = async (
   const { computing, reason } = await chooseComputing(asked, { path: blas, environment: environmentBlas })
   const compute = await openComputing(computing)
   registerKernels(BACKEND, registrations)
-  const arenas = new Arenas({ count: await arenasHere() })
+  const { arenas, note } = makeArenas(arenasHere())
   const backend = new ArenaBackend(arenas, new Pool(arenas, { computing, compute }))
-  const opened = { asked, blas: blas ?? computing.blas?.path, path: computing.path, reason }
+  const opened = { asked, blas: blas ?? computing.blas?.path, path: computing.path, reason: `${reason}${note}` }
   openedWith.set(backend, opened)
   tf.registerBackend(BACKEND, () => backend)
   tf.findBackend(BACKEND) // makes tfjs hold it, so that removing it disposes it

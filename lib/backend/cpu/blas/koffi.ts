@@ -15,11 +15,11 @@ const namesFor = (platform: string, arch: string): ReadonlyArray<string> => [
 export const openKoffi = (): Ffi | NoFfi => {
   const process = member(globalThis, "process")
   const names = namesFor(String(member(process, "platform")), String(member(process, "arch")))
-  const require = call(call(process, "getBuiltinModule", "node:module"), "createRequire", import.meta.url)
+  const load = call(call(process, "getBuiltinModule", "node:module"), "createRequire", import.meta.url)
   const faults: Array<string> = []
   for (const name of names) {
     try {
-      if (isFunction(require)) return ffiOf(require(name))
+      if (isFunction(load)) return ffiOf(load(name))
     } catch (cause) {
       faults.push(cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause))
     }

@@ -19,14 +19,14 @@ export const tokenTable = (concepts: ReadonlyArray<Concept>): ReadonlyArray<numb
 const sizes = (vocabSize: number): ClipSizes => ({
   imageSize: 32,
   patchSize: 8,
-  vision: { width: 160, layers: 4, numHeads: 4 },
-  text: { width: 160, layers: 4, numHeads: 4 },
+  vision: { width: 64, layers: 4, numHeads: 4 },
+  text: { width: 64, layers: 4, numHeads: 4 },
   contextLength: 16,
   vocabSize,
-  embedDim: 160
+  embedDim: 64
 })
 
-/** The demo's DiffCLIP, 3 million parameters, a sixth of them token rows. */
+/** The demo's DiffCLIP, 0.6 million parameters, a third of them token rows. */
 export const emojiDiffClip = (table: ReadonlyArray<number>): ClipOf<"diffClip"> =>
   makeDiffClip("emojiDiffClip", sizes(table.length), { tokenTable: table, truncate: "keepEot" })
 

@@ -13,7 +13,7 @@ export interface EngineSpeed {
   readonly gigaElements: number
 }
 
-/** How fast the engine was measured to be. Source: test/bench/memory.ts on two cores with OpenBLAS 0.3.21. */
+/** What is assumed where nobody measured: about two cores with OpenBLAS 0.3.21 (docs/cpu-engine.md). `doctor` measures. */
 export const measuredEngine: EngineSpeed = { gflops: 150, gigaElements: 5 }
 
 /** What is known of a run beside its configuration. */

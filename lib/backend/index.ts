@@ -4,4 +4,5 @@ export type { PlannedWork, Planning, PlanningOptions, PlanOn } from "./cpu/plann
 export { planOnCpu } from "./cpu/planning.ts"
 export { BackendError, CanaryFailed, DeviceLost, KernelFailed, OutOfMemory } from "./errors.ts"
 export type { BackendName, CpuOptions, OpenError, WebgpuOptions } from "./layers.ts"
-export { auto, backendNames, byName, cpu, describeAdapter, webgpu } from "./layers.ts"
+export type { BlasFinding } from "./layers.ts"
+export { auto, backendNames, byName, cpu, describeAdapter, describeBlas, webgpu } from "./layers.ts"

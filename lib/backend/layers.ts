@@ -2,7 +2,8 @@ import * as tf from "@tensorflow/tfjs-core"
 import { Config, Effect, Layer, Option, type Scope } from "effect"
 import { Backend, type BackendShape, readOn, syncOn, type UnitError } from "./backend.ts"
 import { checkCanaries } from "./canary.ts"
-import { BLAS_VARIABLE } from "./cpu/blas/find.ts"
+import { BlasUnavailable } from "./cpu/blas/errors.ts"
+import { BLAS_VARIABLE, findBlas } from "./cpu/blas/find.ts"
 import type { ArithmeticName } from "./cpu/choose.ts"
 import { planOnCpu } from "./cpu/planning.ts"
 import { registerCpu } from "./cpu/register.ts"
@@ -186,3 +187,30 @@ export const describeAdapter: Effect.Effect<string> = Effect.map(search, (result
   const { name, isSoftware } = result.found
   return isSoftware ? `${name}, software: auto does not take it, training refuses it unless told` : name
 })
+
+/** A BLAS that products can go to here, or why there is none and how to get one. */
+export interface BlasFinding {
+  readonly isFound: boolean
+  /** The library with its name, version and kernels, or what was tried. */
+  readonly found: string
+}
+
+/** Looks for a BLAS as the CPU engine does: DIFFCLIP_BLAS, else well-known names; each is tested. */
+export const describeBlas: Effect.Effect<BlasFinding> = Effect.flatMap(
+  Effect.orDie(Config.option(Config.String(BLAS_VARIABLE))),
+  (environment) =>
+    Effect.tryPromise({
+      try: () => findBlas({ environment: Option.getOrUndefined(environment) }),
+      catch: (cause) => cause
+    }).pipe(
+      Effect.map(({ choice, description }): BlasFinding => ({
+        isFound: true,
+        found: `${choice.path}: ${description}`
+      })),
+      Effect.catch((cause) =>
+        cause instanceof BlasUnavailable ?
+          Effect.succeed<BlasFinding>({ isFound: false, found: `products run in WebAssembly: ${cause.message}` }) :
+          Effect.die(cause)
+      )
+    )
+)

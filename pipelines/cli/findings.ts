@@ -5,7 +5,7 @@ import { statfs } from "node:fs/promises"
 import { availableParallelism, freemem, totalmem } from "node:os"
 import process from "node:process"
 import type { BackendName } from "../../lib/backend/index.ts"
-import { Backend, describeAdapter } from "../../lib/backend/index.ts"
+import { Backend, describeAdapter, describeBlas } from "../../lib/backend/index.ts"
 import { cc12m, cc3m, type PresetDataset, shownLocation } from "../../lib/data/index.ts"
 import { ImageDecoder } from "../../lib/image/index.ts"
 import { encodePng } from "../../lib/image/sharp.ts"
@@ -117,6 +117,11 @@ const decoding: Effect.Effect<Finding> = Effect.gen(function* () {
   return works("decoding", `to the byte; ${Math.round(1 / each)} PNG/s of 256 x 256 noise`)
 }).pipe(Effect.provide(files), Effect.catch(broken("decoding")))
 
+const blas: Effect.Effect<Finding> = Effect.map(
+  describeBlas,
+  ({ isFound, found }): Finding => ({ name: "blas", found, state: isFound ? "works" : "absent" })
+)
+
 const adapter: Effect.Effect<Finding> = Effect.map(describeAdapter, (found): Finding => ({
   name: "webgpu",
   found,
@@ -153,7 +158,7 @@ export const findings = (
       ...engines,
       yield* decoding,
       yield* adapter,
-      { name: "blas", found: "products run in WebAssembly: this version uses no BLAS", state: "absent" },
+      yield* blas,
       yield* shardsOf(cc3m),
       yield* shardsOf(cc12m),
       ...(yield* presetFindings(gflopsIn(engines)))

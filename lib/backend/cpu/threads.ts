@@ -25,14 +25,14 @@ export const noThreads = (): string | undefined =>
 const startNodeThread = async (setup: WorkerSetup, made: (thread: Thread) => void): Promise<void> => {
   const { Worker } = await import("node:worker_threads")
   const worker = new Worker(workerUrl(), { workerData: setup })
-  // A waiting worker must not keep the process alive.
-  worker.unref()
   made({ terminate: async () => void await worker.terminate() })
   await new Promise<void>((resolve, reject) => {
     worker.once("message", () => resolve())
     worker.once("error", reject)
     worker.once("exit", () => reject(new Error(`worker ${setup.index} ended before it was ready`)))
   })
+  // A waiting worker must not keep the process alive; one that starts must, or the process may end before it is ready.
+  worker.unref()
 }
 
 const startPageThread = async (setup: WorkerSetup, made: (thread: Thread) => void): Promise<void> => {

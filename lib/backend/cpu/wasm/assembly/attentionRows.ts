@@ -1,4 +1,5 @@
-import { exp1, exp4, max4, sum4 } from "./maths"
+import { exp1, exp4, sum4 } from "./maths"
+import { topOf } from "./rows"
 
 // Passes over the rows of a block of scores, shared by attention and differential attention. Row r of a causal map sees
 // its first `seen` columns. Statistics of a row: its maximum and 1 / sum(exp(x - maximum)), from which the backward pass
@@ -23,21 +24,6 @@ export function allFinite(x: usize, rows: usize, cols: usize, ld: usize): bool {
     x += ld << 2
   }
   return sum4(total4) + total == 0
-}
-
-/** The largest of the first `seen` numbers; NaN is passed over, since the sum of the exponentials will have it. */
-function topOf(x: usize, seen: usize): f32 {
-  const end = seen << 2
-  const body = end & ~15
-  let top4 = f32x4.splat(-Infinity)
-  let o: usize = 0
-  for (; o < body; o += 16) top4 = f32x4.pmax(top4, v128.load(x + o))
-  let top = max4(top4)
-  for (; o < end; o += 4) {
-    const v = load<f32>(x + o)
-    if (v > top) top = v
-  }
-  return top
 }
 
 /** x = exp(x - maximum) for the first `seen` numbers; stores the row's statistics. */

@@ -1,8 +1,8 @@
 import { share, word } from "./job"
 import { exp1, exp4, max4, sum4 } from "./maths"
 
-/** Softmax of the first `seen` of `cols` numbers, zeros after them; x and y may be one place. NaN makes the row NaN. */
-export function softmaxRow(x: usize, y: usize, cols: usize, seen: usize): void {
+/** The largest of the first `seen` numbers; NaN is passed over, since the sum of the exponentials will have it. */
+export function topOf(x: usize, seen: usize): f32 {
   const end = seen << 2
   const body = end & ~15
   let top4 = f32x4.splat(-Infinity)
@@ -13,9 +13,18 @@ export function softmaxRow(x: usize, y: usize, cols: usize, seen: usize): void {
     const v = load<f32>(x + o)
     if (v > top) top = v
   }
+  return top
+}
+
+/** Softmax of the first `seen` of `cols` numbers, zeros after them; x and y may be one place. NaN makes the row NaN. */
+export function softmaxRow(x: usize, y: usize, cols: usize, seen: usize): void {
+  const top = topOf(x, seen)
+  const end = seen << 2
+  const body = end & ~15
   const shift = f32x4.splat(top)
   let total4 = f32x4.splat(0)
-  for (o = 0; o < body; o += 16) {
+  let o: usize = 0
+  for (; o < body; o += 16) {
     const e = exp4(f32x4.sub(v128.load(x + o), shift))
     total4 = f32x4.add(total4, e)
     v128.store(y + o, e)

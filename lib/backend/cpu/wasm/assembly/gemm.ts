@@ -156,7 +156,11 @@ export function gemm(t: usize, threads: usize): void {
     const ag = a + g * aBatch + ((m0 * aRow) << 2)
     const bg = b + g * bBatch + ((n0 * bCol) << 2)
     const cg = c + g * cBatch + ((m0 * ldc + n0) << 2)
-    const addend = bias == 0 ? 0 : bias + (n0 << 2)
-    product(m1 - m0, n1 - n0, k, ag, aRow, aCol, bg, bRow, bCol, cg, ldc, alpha, isAccumulating, addend, scratch)
+    if (isBlas) {
+      throughBlas(m, n, k, ag, aRow, aCol, bg, bRow, bCol, cg, ldc, alpha, isAccumulating, bias)
+    } else {
+      const addend = bias == 0 ? 0 : bias + (n0 << 2)
+      byTiles(m1 - m0, n1 - n0, k, ag, aRow, aCol, bg, bRow, bCol, cg, ldc, alpha, isAccumulating, addend, scratch)
+    }
   }
 }

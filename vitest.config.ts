@@ -26,7 +26,7 @@ export const suite = (test: NonNullable<ViteUserConfig["test"]>): ViteUserConfig
 const config: ViteUserConfig = suite({
   include: ["test/**/*.test.ts"],
   setupFiles: [at("./test/seed.ts")],
-  exclude: ["test/soak/**", "test/runtimes/**", "test/package/**", "node_modules/**"]
+  exclude: ["test/soak/**", "test/webgpu/**", "test/runtimes/**", "test/package/**", "node_modules/**"]
 })
 
 export default config

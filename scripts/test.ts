@@ -9,6 +9,7 @@ const vitest = "node_modules/vitest/vitest.mjs"
 const parts: ReadonlyArray<readonly [name: string, args: ReadonlyArray<string>]> = [
   ["check", ["scripts/check.ts"]],
   ["suite", [vitest, "run"]],
+  ["webgpu", ["scripts/webgpuTests.ts"]],
   ["runtimes and package", [vitest, "run", "--config", "vitest.runtimes.config.ts"]]
 ]
 

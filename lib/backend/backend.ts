@@ -4,10 +4,10 @@ import { Context, Effect } from "effect"
 import { KernelFailed, OutOfMemory } from "./cpu/errors.ts"
 import type { PlanOn } from "./cpu/planning.ts"
 import { BackendError } from "./errors.ts"
-import { DeviceLost } from "./webgpu/errors.ts"
+import { DeviceLost, ExceedsLimit } from "./webgpu/errors.ts"
 
 /** Why a synchronous unit of tensor work did not end; other throws are defects (a ShapeError is the caller's mistake). */
-export type UnitError = BackendError | DeviceLost | OutOfMemory | KernelFailed
+export type UnitError = BackendError | DeviceLost | ExceedsLimit | OutOfMemory | KernelFailed
 
 /** What an engine holds: bytes of tensors now and at most so far, and how many tensors there are. */
 export interface BackendMemory {
@@ -48,8 +48,8 @@ const BackendBase: Context.ServiceClass<Backend, "diffclip/Backend", BackendShap
 export class Backend extends BackendBase {}
 
 const isUnitError = (error: unknown): error is UnitError =>
-  error instanceof BackendError || error instanceof DeviceLost || error instanceof OutOfMemory ||
-  error instanceof KernelFailed
+  error instanceof BackendError || error instanceof DeviceLost || error instanceof ExceedsLimit ||
+  error instanceof OutOfMemory || error instanceof KernelFailed
 
 /**
  * Runs a unit now on the engine that tfjs knows as `tfName`, and says how it ended. Fails with BackendError once the

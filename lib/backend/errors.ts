@@ -29,4 +29,4 @@ const CanaryFailedBase: TaggedErrorClass<"CanaryFailed", CanaryFailedFields> = D
 export class CanaryFailed extends CanaryFailedBase {}
 
 export { KernelFailed, OutOfMemory } from "./cpu/errors.ts"
-export { DeviceLost } from "./webgpu/errors.ts"
+export { DeviceLost, ExceedsLimit } from "./webgpu/errors.ts"

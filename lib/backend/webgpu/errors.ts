@@ -13,3 +13,20 @@ const DeviceLostBase: TaggedErrorClass<"DeviceLost", DeviceLostFields> = Data.Ta
 >
 /** The GPU is gone and all tensors on it with it. The last checkpoint is what is left: resume from it. */
 export class DeviceLost extends DeviceLostBase {}
+
+type ExceedsLimitFields = {
+  /** Key of the shader that was to run. */
+  readonly kernel: string
+  /** Its name for the tensor that is too large, or undefined where it is the number of workgroups. */
+  readonly tensor: string | undefined
+  readonly limitName: string
+  readonly limit: number
+  /** Bytes or workgroups that were wanted. */
+  readonly found: number
+  readonly message: string
+}
+const ExceedsLimitBase: TaggedErrorClass<"ExceedsLimit", ExceedsLimitFields> = Data.TaggedError("ExceedsLimit")<
+  ExceedsLimitFields
+>
+/** More than the adapter allows was asked of one dispatch; nothing was recorded. A smaller `microBatch` helps. */
+export class ExceedsLimit extends ExceedsLimitBase {}

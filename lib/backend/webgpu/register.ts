@@ -1,8 +1,7 @@
 import { BackendError } from "../errors.ts"
 import { type FoundAdapter, openDevice } from "./adapter.ts"
 import { type Faults, listen } from "./faults.ts"
-import { gatherRowsKernels } from "./kernels/gatherRows.ts"
-import { matMulKernels } from "./kernels/matMul.ts"
+import { webgpuKernels } from "./kernels/index.ts"
 import { registerStock, type StockEngine } from "./tfjs.ts"
 
 /** The engine as the rest of the library sees it. */
@@ -34,7 +33,7 @@ export const registerWebgpu = async ({ adapter, name: adapterName }: FoundAdapte
     device.destroy()
   }
   try {
-    const engine = registerStock(name, device, adapter.info, [...matMulKernels, ...gatherRowsKernels])
+    const engine = registerStock(name, device, adapter.info, webgpuKernels)
     return {
       ...engine,
       name,

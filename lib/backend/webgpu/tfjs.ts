@@ -5,21 +5,18 @@
 import * as webgpu from "@tensorflow/tfjs-backend-webgpu"
 import * as tf from "@tensorflow/tfjs-core"
 import type { Tensor, TensorInfo } from "@tensorflow/tfjs-core"
-import type { Attrs, Fused } from "../../ops/kernel.ts"
+import type { Attrs, Fused, FusedList } from "../../ops/kernel.ts"
+import type { Gpu } from "./gpu.ts"
+import { hasInternals, missingInternals } from "./internals.ts"
+import { recorderOn } from "./record.ts"
 
 /** The name under which tfjs's own kernels are registered. */
 const STOCK = "webgpu"
 
-/** What we use of tfjs's backend: part of it is private in its declarations. */
-interface Internals {
-  readonly commandEncoder: object | null
-  readonly endComputePassEncoder: () => void
-  readonly submitQueue: () => void
-  readonly memory: () => { readonly numBytesInGPU: number; readonly numBytesAllocatedInGPU: number }
-}
-
 /** tfjs's engine on our device. */
 export interface StockEngine {
+  /** Where our own kernels are recorded. */
+  readonly gpu: Gpu
   /** Sends everything recorded so far to the device. */
   readonly flush: () => void
   /** Bytes of tensors now, and bytes that were ever asked of the device and are kept for later tensors. */
@@ -28,15 +25,46 @@ export interface StockEngine {
   readonly close: () => void
 }
 
-const isFunction = (backend: object, name: string): boolean =>
-  name in backend && typeof Object.getOwnPropertyDescriptor(Object.getPrototypeOf(backend), name)?.value === "function"
-
-const hasInternals = (backend: object): backend is Internals =>
-  "commandEncoder" in backend && isFunction(backend, "endComputePassEncoder") && isFunction(backend, "submitQueue") &&
-  isFunction(backend, "memory")
-
 /** A kernel that takes the place of tfjs's own, or of the composition of an operation of lib/ops. */
-export type Replacement = Pick<tf.KernelConfig, "kernelName" | "kernelFunc">
+export interface Replacement {
+  readonly kernelName: string
+  /** The kernel on an engine. */
+  readonly on: (gpu: Gpu) => tf.KernelFunc
+}
+
+/** A kernel for an operation of lib/ops, with the inputs, attributes and outputs that the operation declares. */
+export const fused = <In extends string, A extends Attrs, Out extends string>(
+  operation: Fused<In, A, Out>,
+  make: (gpu: Gpu, inputs: Readonly<Record<In, TensorInfo>>, attrs: A) => Readonly<Record<Out, TensorInfo>>
+): Replacement => ({
+  kernelName: operation.name,
+  on: (gpu) => (call) => {
+    // The registry is untyped; lib/ops/kernel.ts hands over the tensors and attributes that the operation declares.
+    const results = make(gpu, call.inputs as Readonly<Record<In, TensorInfo>>, call.attrs as unknown as A)
+    return operation.outputs.map((name) => results[name])
+  }
+})
+
+/** A kernel for an operation of lib/ops on a list of tensors. */
+export const fusedList = <A extends Attrs>(
+  operation: FusedList<A>,
+  make: (gpu: Gpu, inputs: ReadonlyArray<TensorInfo>, attrs: A) => ReadonlyArray<TensorInfo>
+): Replacement => ({
+  kernelName: operation.name,
+  on: (gpu) => (call) => {
+    const inputs = Object.values(call.inputs as Readonly<Record<string, TensorInfo>>)
+    return [...make(gpu, inputs, call.attrs as unknown as A)]
+  }
+})
+
+/** Our version of one of tfjs's kernels. */
+export const stock = <In extends string, A>(
+  kernelName: string,
+  make: (gpu: Gpu, inputs: Readonly<Record<In, TensorInfo>>, attrs: A) => TensorInfo | Array<TensorInfo>
+): Replacement => ({
+  kernelName,
+  on: (gpu) => (call) => make(gpu, call.inputs as Readonly<Record<In, TensorInfo>>, call.attrs as A)
+})
 
 /** tfjs's own kernel of that name. */
 export const stockKernel = (kernelName: string): tf.KernelFunc => tf.getKernel(kernelName, STOCK).kernelFunc
@@ -47,8 +75,7 @@ export const composed = <In extends string, A extends Attrs, Out extends string>
   compose: (inputs: Readonly<Record<In, Tensor>>, attrs: A) => Readonly<Record<Out, Tensor>>
 ): Replacement => ({
   kernelName: operation.name,
-  kernelFunc: ({ inputs, attrs }) => {
-    // The registry is untyped; lib/ops/kernel.ts hands over the tensors and attributes that the operation declares.
+  on: () => ({ inputs, attrs }) => {
     const results = compose(inputs as unknown as Readonly<Record<In, Tensor>>, attrs as unknown as A)
     return operation.outputs.map((name): TensorInfo => results[name])
   }
@@ -75,20 +102,23 @@ export const registerStock = (
   const backend: object = new webgpu.WebGPUBackend(device, info)
   if (!hasInternals(backend) || !(backend instanceof tf.KernelBackend)) {
     throw new Error(
-      `@tensorflow/tfjs-backend-webgpu is not the version this was written for (4.22.0): private fields have moved`
+      "@tensorflow/tfjs-backend-webgpu is not the version this was written for (4.22.0), it lacks " +
+        missingInternals(backend).join(", ")
     )
   }
+  const gpu = recorderOn(backend)
   tf.env().set("WEBGPU_CPU_FORWARD", false) // else tensors of under 1000 numbers are computed on the CPU, unseen
   demoteStock()
   const replaced = new Set(replacements.map(({ kernelName }) => kernelName))
   const kernels = [
     ...tf.getKernelsForBackend(STOCK).filter(({ kernelName }) => !replaced.has(kernelName)),
-    ...replacements
+    ...replacements.map(({ kernelName, on }) => ({ kernelName, kernelFunc: on(gpu) }))
   ]
   for (const kernel of kernels) tf.registerKernel({ ...kernel, backendName: name })
   tf.registerBackend(name, () => backend, 0)
   tf.findBackend(name) // makes tfjs hold it, so that removing it disposes it
   return {
+    gpu,
     flush: () => {
       if (backend.commandEncoder === null) return
       backend.endComputePassEncoder()

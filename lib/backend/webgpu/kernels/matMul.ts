@@ -24,7 +24,7 @@ export const programFor = (batch: number, rows: number, columns: number): number
 /** tfjs's product, by the program that we choose. */
 export const matMulKernels: ReadonlyArray<Replacement> = [{
   kernelName: "BatchMatMul",
-  kernelFunc: (call) => {
+  on: () => (call) => {
     const [a, b] = [call.inputs["a"]?.shape ?? [], call.inputs["b"]?.shape ?? []]
     const rows = (call.attrs?.["transposeA"] === true ? a.at(-1) : a.at(-2)) ?? 0
     const columns = (call.attrs?.["transposeB"] === true ? b.at(-2) : b.at(-1)) ?? 0

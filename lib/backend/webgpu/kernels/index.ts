@@ -1,0 +1,9 @@
+import type { Replacement } from "../tfjs.ts"
+import { gatherRowsKernels } from "./gatherRows.ts"
+import { matMulKernels } from "./matMul.ts"
+
+/** All kernels of ours: in the place of tfjs's own, or of an operation's composition. */
+export const webgpuKernels: ReadonlyArray<Replacement> = [
+  ...gatherRowsKernels,
+  ...matMulKernels
+]

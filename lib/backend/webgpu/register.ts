@@ -10,6 +10,14 @@ export interface WebgpuEngine extends StockEngine {
   readonly name: string
   readonly path: string
   readonly faults: Faults
+  /** Its device, which is destroyed with it. */
+  readonly device: GPUDevice
+}
+
+/** What is registered over tfjs's kernels. */
+export interface WebgpuOptions {
+  /** `ours` (default), or `stock`: tfjs's kernels alone, every operation of lib/ops composed of them; for comparisons. */
+  readonly kernels?: "ours" | "stock"
 }
 
 let numOpened = 0
@@ -18,7 +26,10 @@ let numOpened = 0
  * Opens a device on an adapter and registers tfjs's WebGPU kernels on it. It is not made tfjs's current backend. Rejects
  * with BackendError where the adapter gives no device or tfjs is not the version that is wanted.
  */
-export const registerWebgpu = async ({ adapter, name: adapterName }: FoundAdapter): Promise<WebgpuEngine> => {
+export const registerWebgpu = async (
+  { adapter, name: adapterName }: FoundAdapter,
+  { kernels = "ours" }: WebgpuOptions = {}
+): Promise<WebgpuEngine> => {
   const unavailable = (what: string) => (cause: unknown): never => {
     const message = `backend webgpu: ${adapterName} was found, but ${what}: ${String(cause)}`
     throw new BackendError({ backend: "webgpu", reason: "unavailable", cause, message })
@@ -33,12 +44,13 @@ export const registerWebgpu = async ({ adapter, name: adapterName }: FoundAdapte
     device.destroy()
   }
   try {
-    const engine = registerStock(name, device, adapter.info, webgpuKernels)
+    const engine = registerStock(name, device, adapter.info, kernels === "ours" ? webgpuKernels : [])
     return {
       ...engine,
       name,
       path: `stock-f32 on ${adapterName}`,
       faults,
+      device,
       close: () => {
         if (isClosed) return
         engine.close()

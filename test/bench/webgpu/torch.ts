@@ -1,0 +1,1 @@
+export type TorchWork = Readonly<Record<string, unknown>>

@@ -33,6 +33,7 @@ const byTag: Readonly<Record<string, number>> = {
   KernelFailed: 4,
   UnsupportedKernel: 4,
   DeviceLost: 4,
+  ExceedsLimit: 4,
   CanaryFailed: 4,
   LogError: 4,
   OutputError: 4,

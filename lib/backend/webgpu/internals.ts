@@ -1,18 +1,28 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core"
+import type { BufferPool } from "./pool.ts"
 
 type DataId = TensorInfo["dataId"]
 
 /** A tensor as tfjs's backend keeps it. `values` is a copy on the host, stale once a shader has written the buffer. */
 export interface TensorData {
+  readonly dtype: string
+  readonly shape: ReadonlyArray<number>
   readonly resource: GPUBuffer | null | undefined
   readonly refCount: number
   values: unknown
 }
 
-/** tfjs's pool of buffers. */
-export interface BufferManager {
-  readonly acquireBuffer: (size: number, usage: number) => GPUBuffer
-}
+/** What we and tfjs use of its pool of buffers; ours takes its place. */
+export type BufferManager = Pick<
+  BufferPool,
+  | "acquireBuffer"
+  | "releaseBuffer"
+  | "getNumUsedBuffers"
+  | "getNumFreeBuffers"
+  | "dispose"
+  | "numBytesUsed"
+  | "numBytesAllocated"
+>
 
 /** What we use of tfjs's backend: part of it is private in its declarations. */
 export interface Internals {
@@ -20,18 +30,17 @@ export interface Internals {
   readonly commandEncoder: GPUCommandEncoder | null
   computePassEncoder: GPUComputePassEncoder | null
   dispatchCountInPass: number
-  readonly bufferManager: BufferManager
+  bufferManager: BufferManager
   readonly uniformPendingDisposal: Array<GPUBuffer>
   readonly commandQueueOwnedIds: WeakSet<DataId>
   readonly tensorMap: { readonly get: (id: DataId) => TensorData | undefined }
-  readonly uploadToGPU: (id: DataId) => void
-  readonly makeTensorInfo: (shape: Array<number>, dtype: string) => TensorInfo
+  uploadToGPU: (id: DataId) => void
+  readonly makeTensorInfo: (shape: Array<number>, dtype: string, values?: Float32Array | Int32Array) => TensorInfo
   readonly incRef: (id: DataId) => void
   readonly disposeData: (id: DataId) => boolean
   readonly ensureCommandEncoderReady: () => void
   readonly endComputePassEncoder: () => void
   readonly submitQueue: () => void
-  readonly memory: () => { readonly numBytesInGPU: number; readonly numBytesAllocatedInGPU: number }
 }
 
 const METHODS = [
@@ -41,9 +50,9 @@ const METHODS = [
   "disposeData",
   "ensureCommandEncoderReady",
   "endComputePassEncoder",
-  "submitQueue",
-  "memory"
+  "submitQueue"
 ] as const
+const POOL_METHODS = ["acquireBuffer", "releaseBuffer", "getNumUsedBuffers", "getNumFreeBuffers", "dispose"] as const
 const FIELDS = [
   "device",
   "commandEncoder",
@@ -68,7 +77,9 @@ const hasMethod = (object: unknown, name: string): boolean =>
 export const missingInternals = (backend: object): ReadonlyArray<string> => [
   ...METHODS.filter((name) => !hasMethod(backend, name)),
   ...FIELDS.filter((name) => !(name in backend)),
-  ...(hasMethod(fieldOf(backend, "bufferManager"), "acquireBuffer") ? [] : ["bufferManager.acquireBuffer"]),
+  ...POOL_METHODS.filter((name) => !hasMethod(fieldOf(backend, "bufferManager"), name)).map((name) =>
+    `bufferManager.${name}`
+  ),
   ...(hasMethod(fieldOf(backend, "tensorMap"), "get") ? [] : ["tensorMap.get"]),
   ...(fieldOf(backend, "uniformPendingDisposal") instanceof Array ? [] : ["uniformPendingDisposal[]"]),
   ...(fieldOf(backend, "commandQueueOwnedIds") instanceof WeakSet ? [] : ["commandQueueOwnedIds: WeakSet"])

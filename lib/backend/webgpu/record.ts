@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs-core"
 import type { TensorInfo } from "@tensorflow/tfjs-core"
 import { ExceedsLimit } from "./errors.ts"
 import type { Gpu } from "./gpu.ts"
+import { checkBytes } from "./guard.ts"
 import type { Internals, TensorData } from "./internals.ts"
 import { type Groups, type Limits, limitsOf } from "./limits.ts"
 import { type Access, packUniforms, type Shader, wgslOf } from "./shader.ts"
@@ -19,29 +20,6 @@ const checkGroups = (kernel: string, groups: Groups, { maxComputeWorkgroupsPerDi
     found: Math.max(...groups),
     message: `${kernel}: expected at most ${most} workgroups along an axis, found ${groups.join(" x ")}. A smaller ` +
       "microBatch helps"
-  })
-}
-
-const checkBytes = (
-  kernel: string,
-  name: string,
-  { shape, dtype }: TensorInfo,
-  bytes: number,
-  limits: Limits
-): void => {
-  const most = Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize)
-  if (bytes <= most) return
-  const limitName = limits.maxStorageBufferBindingSize <= limits.maxBufferSize ?
-    "maxStorageBufferBindingSize" :
-    "maxBufferSize"
-  throw new ExceedsLimit({
-    kernel,
-    tensor: name,
-    limitName,
-    limit: most,
-    found: bytes,
-    message: `${kernel}: tensor ${name} of shape [${shape.join(", ")}], ${dtype}, has ${bytes} bytes; this adapter ` +
-      `binds at most ${most} (${limitName}). A smaller microBatch helps`
   })
 }
 
@@ -69,7 +47,7 @@ export const recorderOn = (backend: Internals): Gpu => {
     return data
   }
   const bufferOf = (kernel: string, name: string, tensor: TensorInfo, access: Access): GPUBuffer => {
-    checkBytes(kernel, name, tensor, 4 * tf.util.sizeFromShape(tensor.shape), limits)
+    checkBytes(kernel, name, tensor, limits)
     backend.uploadToGPU(tensor.dataId)
     backend.commandQueueOwnedIds.add(tensor.dataId)
     const data = dataOf(kernel, name, tensor)

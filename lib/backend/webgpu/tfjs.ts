@@ -7,7 +7,9 @@ import * as tf from "@tensorflow/tfjs-core"
 import type { Tensor, TensorInfo } from "@tensorflow/tfjs-core"
 import type { Attrs, Fused, FusedList } from "../../ops/kernel.ts"
 import type { Gpu } from "./gpu.ts"
+import { guardUploads } from "./guard.ts"
 import { hasInternals, missingInternals } from "./internals.ts"
+import { BufferPool, type PoolUsage } from "./pool.ts"
 import { recorderOn } from "./record.ts"
 
 /** The name under which tfjs's own kernels are registered. */
@@ -17,10 +19,15 @@ const STOCK = "webgpu"
 export interface StockEngine {
   /** Where our own kernels are recorded. */
   readonly gpu: Gpu
-  /** Sends everything recorded so far to the device. */
+  /** Sends everything recorded so far to the device, and gives back buffers where too many lie idle (`BufferPool.trim`). */
   readonly flush: () => void
-  /** Bytes of tensors now, and bytes that were ever asked of the device and are kept for later tensors. */
-  readonly memory: () => { readonly bytesInUse: number; readonly allocatedBytes: number }
+  /** Gives all idle buffers back to the device; how many bytes that were. What was recorded is sent first. */
+  readonly purge: () => number
+  readonly memory: () => PoolUsage
+  /** A tensor without numbers, as if it had come from the host: its first use takes a staging buffer, too. */
+  readonly tensor: (shape: ReadonlyArray<number>, dtype: "float32" | "int32") => Tensor
+  /** Whether a tensor has a buffer of its own: it gets one when it is used first. */
+  readonly isOnDevice: (tensor: TensorInfo) => boolean
   /** Takes the engine out of tfjs, with its kernels and all its buffers. */
   readonly close: () => void
 }
@@ -106,7 +113,10 @@ export const registerStock = (
         missingInternals(backend).join(", ")
     )
   }
+  const pool = new BufferPool(device)
+  backend.bufferManager = pool
   const gpu = recorderOn(backend)
+  guardUploads(backend, gpu.limits)
   tf.env().set("WEBGPU_CPU_FORWARD", false) // else tensors of under 1000 numbers are computed on the CPU, unseen
   demoteStock()
   const replaced = new Set(replacements.map(({ kernelName }) => kernelName))
@@ -117,16 +127,29 @@ export const registerStock = (
   for (const kernel of kernels) tf.registerKernel({ ...kernel, backendName: name })
   tf.registerBackend(name, () => backend, 0)
   tf.findBackend(name) // makes tfjs hold it, so that removing it disposes it
+  const send = (): void => {
+    if (backend.commandEncoder === null) return
+    backend.endComputePassEncoder()
+    backend.submitQueue()
+  }
   return {
     gpu,
     flush: () => {
-      if (backend.commandEncoder === null) return
-      backend.endComputePassEncoder()
-      backend.submitQueue()
+      send()
+      pool.trim()
     },
-    memory: () => {
-      const { numBytesInGPU, numBytesAllocatedInGPU } = backend.memory()
-      return { bytesInUse: numBytesInGPU, allocatedBytes: numBytesAllocatedInGPU }
+    purge: () => {
+      send()
+      return pool.purge()
+    },
+    memory: () => pool.usage(),
+    tensor: (shape, dtype) => {
+      const none = dtype === "int32" ? new Int32Array(0) : new Float32Array(0)
+      return tf.engine().makeTensorFromTensorInfo(backend.makeTensorInfo([...shape], dtype, none), backend)
+    },
+    isOnDevice: ({ dataId }) => {
+      const resource = backend.tensorMap.get(dataId)?.resource
+      return resource !== null && resource !== undefined
     },
     close: () => {
       if (tf.findBackend(name) === backend) tf.removeBackend(name)

@@ -1,3 +1,4 @@
+import type { Tensor } from "@tensorflow/tfjs-core"
 import type { Params, Value } from "../tensor/index.ts"
 import type { Embeddings } from "./model.ts"
 
@@ -18,6 +19,11 @@ export interface Optimizer<P extends Params, S> {
   init(params: P): S
   /** Parameters and state after one update at the rate `lr`. */
   update(grads: P, state: S, params: P, lr: number): readonly [params: P, state: S]
+  /**
+   * The same, but where `isOn` [1] is 0, which only the device knows, the tensors have the bits that they had. The numbers
+   * of the state that lie on the host go on. Without it training keeps a copy of parameters and state to choose from.
+   */
+  updateIf?(isOn: Tensor, grads: P, state: S, params: P, lr: number): readonly [params: P, state: S]
 }
 
 /** The learning rate of a step, counted from 0. */

@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs-core"
 import type { Tensor } from "@tensorflow/tfjs-core"
 import { checkShape } from "../tensor/index.ts"
 import { type Fused, type FusedList, hasKernel, run, runList } from "./kernel.ts"
+import { select } from "./raw.ts"
 
 /** Settings of one AdamW update; `step` counts from 1. */
 export type AdamWAttrs = {
@@ -47,6 +48,25 @@ export const adamW = (
   return updated
 }
 
+/** `adamW` where `isOn` is not 0, else p, m and v with the bits that they had. Consumes the same. */
+const adamWIf = (
+  isOn: Tensor,
+  p: Tensor,
+  g: Tensor,
+  m: Tensor,
+  v: Tensor,
+  attrs: AdamWAttrs
+): ReturnType<typeof adamW> => {
+  const before = { p: tf.clone(p), m: tf.clone(m), v: tf.clone(v) } // whose numbers a kernel then leaves alone
+  const next = adamW(p, g, m, v, attrs)
+  const kept = (name: "p" | "m" | "v"): Tensor => {
+    const chosen = tf.keep(select(isOn, next[name], before[name]))
+    for (const tensor of [next[name], before[name]]) tensor.dispose()
+    return chosen
+  }
+  return { p: kept("p"), m: kept("m"), v: kept("v") }
+}
+
 /** One parameter of a step: its tensors, and where it differs from the others in rate and decay. */
 export interface AdamWPart {
   readonly p: Tensor
@@ -78,14 +98,31 @@ export const adamWListUpdate: FusedList<AdamWListAttrs> = {
 }
 
 /**
+ * isOn [1], p0, g0, m0, v0, p1, ... -> p0, m0, v0, p1, ...: `adamWListUpdate` where isOn is not 0, else p, m and v with the
+ * bits that they had. An engine that answers late need not wait for a step's figures before it updates.
+ */
+export const adamWListUpdateIf: FusedList<AdamWListAttrs> = {
+  name: "DiffClipAdamWListIf",
+  compose: ([isOn, ...inputs], attrs) => {
+    if (isOn === undefined) throw new Error("adamW: expected the flag before the parameters")
+    return adamWListUpdate.compose(inputs, attrs).map((next, i) => {
+      const before = inputs[4 * Math.floor(i / 3) + (i % 3 === 0 ? 0 : 1 + i % 3)] // p, m or v of p, g, m, v
+      return before === undefined ? next : select(isOn, next, before)
+    })
+  }
+}
+
+/**
  * The updates of many parameters, in one dispatch where the backend has a kernel for it and one by one where not, so that
  * no second copy of all of them exists. Consumes every p, m and v: their memory is written in place, except that a tensor
  * whose numbers somebody else holds too (a clone, a reshaped view, a snapshot) keeps them and the update gets memory of
  * its own. Throws before anything is written when one tensor stands in two places, and ShapeError when one does not fit.
+ * With `isOn`, one number that only the device knows, nothing changes where it is 0.
  */
 export const adamWAll = (
   parts: ReadonlyArray<AdamWPart>,
-  shared: Omit<AdamWAttrs, "lr" | "weightDecay">
+  shared: Omit<AdamWAttrs, "lr" | "weightDecay">,
+  isOn?: Tensor
 ): ReadonlyArray<{ readonly p: Tensor; readonly m: Tensor; readonly v: Tensor }> => {
   const all = parts.flatMap(({ p, g, m, v }) => [p, g, m, v])
   if (new Set(all).size < all.length) {
@@ -96,13 +133,18 @@ export const adamWAll = (
   for (const { p, g, m, v } of parts) {
     for (const [name, tensor] of Object.entries({ g, m, v })) checkShape("adamW", name, tensor, p.shape)
   }
-  if (!hasKernel(adamWListUpdate.name)) {
-    return parts.map(({ p, g, m, v, lr, weightDecay }) => adamW(p, g, m, v, { ...shared, lr, weightDecay }))
+  const operation = isOn === undefined ? adamWListUpdate : adamWListUpdateIf
+  if (!hasKernel(operation.name)) {
+    return parts.map(({ p, g, m, v, lr, weightDecay }) => {
+      const attrs = { ...shared, lr, weightDecay }
+      return isOn === undefined ? adamW(p, g, m, v, attrs) : adamWIf(isOn, p, g, m, v, attrs)
+    })
   }
   const attrs = { ...shared, lr: parts.map(({ lr }) => lr), weightDecay: parts.map(({ weightDecay }) => weightDecay) }
   const updated: Array<Tensor> = []
   tf.tidy(() => {
-    for (const tensor of runList(adamWListUpdate, all, attrs)) updated.push(tf.keep(tensor))
+    const inputs = isOn === undefined ? all : [isOn, ...all]
+    for (const tensor of runList(operation, inputs, attrs)) updated.push(tf.keep(tensor))
   })
   for (const { p, m, v } of parts) for (const tensor of [p, m, v]) tensor.dispose()
   return parts.map((_, i) => {

@@ -42,6 +42,28 @@ export const clampForward: Fused<"x", { readonly lo: number; readonly hi: number
 export const clamp = (x: Tensor, lo: number, hi: number): Tensor =>
   run(clampForward, { x }, { lo: Math.fround(lo), hi: Math.fround(hi) }).y
 
+/** x [n] -> y [1]: 1 where every one of x is a finite number, else 0. */
+export const finiteForward: Fused<"x", Record<never, never>, "y"> = {
+  name: "DiffClipFinite",
+  outputs: ["y"],
+  compose: ({ x }) => ({ y: tf.reshape(tf.min(tf.cast(tf.isFinite(x), "float32")), [1]) })
+}
+
+/** Whether some scalars, at least one, are all finite numbers, [1]: 1 or 0, known on the device without a read. */
+export const finite = (scalars: ReadonlyArray<Tensor>): Tensor =>
+  tf.tidy(() => run(finiteForward, { x: pack(scalars) }, {}).y)
+
+/** isOn [1], a and b of one shape -> y: a where isOn is not 0, else b. */
+export const selectForward: Fused<"isOn" | "a" | "b", Record<never, never>, "y"> = {
+  name: "DiffClipSelect",
+  outputs: ["y"],
+  compose: ({ isOn, a, b }) => ({ y: tf.where(tf.reshape(tf.cast(isOn, "bool"), a.shape.map(() => 1)), a, b) })
+}
+
+/** `a` or `b`, of one shape, by one number on the device: a where it is not 0. A NaN of the other does not show. */
+export const select = (isOn: Tensor, a: Tensor, b: Tensor): Tensor =>
+  tf.tidy(() => run(selectForward, { isOn, a, b }, {}).y)
+
 /** min(1, maxNorm / (norm + 1e-6)) of a scalar `norm`, as torch's clip_grad_norm_ has it. */
 export const clipFactor = (norm: Tensor, maxNorm: number): Tensor =>
   tf.tidy(() => tf.minimum(tf.div(maxNorm, tf.add(norm, 1e-6)), 1))

@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core"
+import type { Tensor } from "@tensorflow/tfjs-core"
 import type { Optimizer } from "../api/index.ts"
 import * as ops from "../ops/index.ts"
 import type { Params, Value } from "../tensor/index.ts"
@@ -39,12 +40,15 @@ export const isMatrix = (leaf: Value): boolean => leaf.tensor.shape.length >= 2
 export const adamW = <P extends Params>(
   { beta1 = 0.9, beta2 = 0.98, eps = 1e-8, weightDecay = 0.5, isDecayed = isMatrix, lrScaleOf = () => 1 }:
     AdamWOptions = {}
-): Optimizer<P, AdamWState<P>> => ({
-  init: (params) => {
-    const trained = pickParams(params, (path) => lrScaleOf(path) !== 0)
-    return { step: 0, mu: zerosLike(trained), nu: zerosLike(trained) }
-  },
-  update: (grads, state, params, lr) => {
+): Optimizer<P, AdamWState<P>> => {
+  /** One update; with `isOn` only where that is not 0. */
+  const updateWhere = (
+    isOn: Tensor | undefined,
+    grads: P,
+    state: AdamWState<P>,
+    params: P,
+    lr: number
+  ): readonly [P, AdamWState<P>] => {
     const step = state.step + 1
     const [g, m, v] = [grads, state.mu, state.nu].map((tree) => new Map(leavesOf(tree).map((l) => [l.path, l.value])))
     const trained: Array<{ readonly path: string; readonly part: ops.AdamWPart }> = []
@@ -62,7 +66,7 @@ export const adamW = <P extends Params>(
       const tensors = { p: parameter.tensor, g: parts.g, m: parts.m, v: parts.v }
       trained.push({ path, part: { ...tensors, lr: lr * lrScale, weightDecay: decay } })
     }
-    const results = ops.adamWAll(trained.map(({ part }) => part), { beta1, beta2, eps, step })
+    const results = ops.adamWAll(trained.map(({ part }) => part), { beta1, beta2, eps, step }, isOn)
     const next = new Map(trained.map(({ path }, i) => [path, results[i]]))
     for (const { part } of trained) part.g.dispose()
     const updated = mapParams(params, (parameter, path) => {
@@ -76,7 +80,15 @@ export const adamW = <P extends Params>(
       })
     return [updated, { step, mu: stateOf("m"), nu: stateOf("v") }]
   }
-})
+  return {
+    init: (params) => {
+      const trained = pickParams(params, (path) => lrScaleOf(path) !== 0)
+      return { step: 0, mu: zerosLike(trained), nu: zerosLike(trained) }
+    },
+    update: (grads, state, params, lr) => updateWhere(undefined, grads, state, params, lr),
+    updateIf: updateWhere
+  }
+}
 
 const zerosLike = <P extends Params>(params: P): P =>
   mapParams(params, (parameter) => value(tf.keep(tf.zerosLike(parameter.tensor))))

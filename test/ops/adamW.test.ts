@@ -1,8 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core"
 import * as fc from "fast-check"
 import { describe, expect, it } from "vitest"
+import { adamWListUpdateIf } from "../../lib/ops/adamW.ts"
 import * as ops from "../../lib/ops/index.ts"
-import { onEachEngine, runs } from "../engines.ts"
+import { onEachEngine, onEngine, runs } from "../engines.ts"
 import * as oracle from "../reference/index.ts"
 import { noise, take, tensorOf } from "./against.ts"
 
@@ -96,6 +97,41 @@ describe("adamW", () => {
             expect(take(found[name]).data, `${name}${i}`).toEqual(take(expected[name]).data)
           }
         })
+      })
+    })
+  })
+
+  describe("with a flag on the device", () => {
+    onEngine("cpu")
+    const shared = { beta1: 0.9, beta2: 0.98, eps: 1e-8, step: 2 }
+    const part = (size: number, gradient: number) => ({
+      p: tensorOf(noise(size, "p", [size])),
+      g: tf.fill([size], gradient),
+      m: tensorOf(noise(size, "m", [size], 0.1)),
+      v: tf.square(tensorOf(noise(size, "v", [size], 0.1))),
+      lr: 1e-2,
+      weightDecay: 0.5
+    })
+    const bits = (parts: ReadonlyArray<{ readonly p: tf.Tensor; readonly m: tf.Tensor; readonly v: tf.Tensor }>) =>
+      parts.map(({ p, m, v }) => [p, m, v].map((tensor) => [...take(tensor).data]))
+
+    it("the update is the unconditional one where the flag is 1", () => {
+      tf.tidy(() => {
+        const plain = bits(ops.adamWAll([part(5, 0.3), part(9, 1)], shared))
+        expect(bits(ops.adamWAll([part(5, 0.3), part(9, 1)], shared, ops.raw.finite([tf.scalar(3)])))).toEqual(plain)
+      })
+    })
+
+    it.each([Number.NaN, Infinity, -Infinity])("nothing is written where a figure is %d", (figure) => {
+      tf.tidy(() => {
+        const before = bits([part(5, figure), part(9, figure)])
+        const flag = ops.raw.finite([tf.scalar(1), tf.scalar(figure)])
+        expect(bits(ops.adamWAll([part(5, figure), part(9, figure)], shared, flag))).toEqual(before)
+        const inputs = [part(5, figure)].flatMap(({ p, g, m, v }) => [p, g, m, v])
+        const attrs = { ...shared, lr: [1], weightDecay: [1] }
+        const [p, m, v] = adamWListUpdateIf.compose([flag, ...inputs], attrs)
+        if (p === undefined || m === undefined || v === undefined) throw new Error("too few")
+        expect(bits([{ p, m, v }])).toEqual(before.slice(0, 1))
       })
     })
   })

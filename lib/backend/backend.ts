@@ -3,7 +3,7 @@ import type { Tensor } from "@tensorflow/tfjs-core"
 import { Context, Effect } from "effect"
 import { KernelFailed, OutOfMemory } from "./cpu/errors.ts"
 import type { PlanOn } from "./cpu/planning.ts"
-import { BackendError } from "./errors.ts"
+import { BackendError, type CanaryFailed } from "./errors.ts"
 import { DeviceLost, ExceedsLimit } from "./webgpu/errors.ts"
 
 /** Why a synchronous unit of tensor work did not end; other throws are defects (a ShapeError is the caller's mistake). */
@@ -34,6 +34,16 @@ export interface BackendShape {
    * a GPU answers later, so a unit of work must not read inside itself.
    */
   readonly read: (tensor: Tensor) => Effect.Effect<Float32Array, UnitError>
+  /**
+   * Engines that answer later: begins to read at this place among the commands, and gives the wait for the numbers, which
+   * may be waited for more than once. The tensor stays the caller's and lives until then; `read` is both at once.
+   */
+  readonly readLater?: (tensor: Tensor) => Effect.Effect<Effect.Effect<Float32Array, UnitError>, UnitError>
+  /**
+   * Engines whose device can be lost: goes on with a new one in its place. All tensors of the old one are gone; free them
+   * before. Fails where the machine gives no device any more, or one of another adapter: then the loss stays.
+   */
+  readonly restart?: Effect.Effect<void, UnitError | CanaryFailed>
   readonly memory: Effect.Effect<BackendMemory>
   /** Runs units on the engine without memory and arithmetic, to learn what they would take; engines that can. */
   readonly planOn?: PlanOn

@@ -83,41 +83,14 @@ const openCpu = (options: CpuOptions, why: string): Open =>
 /** Nothing of WebGPU, tfjs's nor ours, is loaded before it is asked for. */
 const loadWebgpu = {
   adapter: Effect.promise(() => import("./webgpu/adapter.ts")),
-  engine: Effect.promise(() => Promise.all([import("./webgpu/register.ts"), import("./webgpu/engine.ts")]))
+  open: Effect.promise(() => import("./webgpu/open.ts"))
 }
 
 /** The machine's adapter, or the reason why it has none. */
 const search = Effect.flatMap(loadWebgpu.adapter, ({ findAdapter }) => Effect.promise(findAdapter))
 
 const openWebgpu = (adapter: FoundAdapter, why: string): Open =>
-  Effect.gen(function* () {
-    const [{ registerWebgpu }, { unitsOn }] = yield* loadWebgpu.engine
-    const engine = yield* Effect.acquireRelease(
-      Effect.tryPromise({
-        try: () => registerWebgpu(adapter),
-        catch: (cause) =>
-          cause instanceof BackendError ?
-            cause :
-            new BackendError({ backend: "webgpu", reason: "unavailable", cause, message: String(cause) })
-      }),
-      (opened) => Effect.sync(() => opened.close())
-    )
-    const { sync, read } = unitsOn(engine)
-    yield* checkCanaries({ name: engine.name, sync, read }).pipe(Effect.onError(() => Effect.sync(engine.close)))
-    return {
-      name: "webgpu",
-      path: engine.path,
-      threads: 1,
-      announcement: `backend webgpu: ${engine.path} (${why})`,
-      sync,
-      read,
-      memory: Effect.sync(() => {
-        const { bytesInUse, allocatedBytes } = engine.memory()
-        // Buffers are kept for later tensors and never given back, so what was allocated is the peak.
-        return { bytesInUse, peakBytes: allocatedBytes, numTensors: tf.memory().numTensors }
-      })
-    }
-  })
+  Effect.flatMap(loadWebgpu.open, ({ openOn }) => openOn(adapter, why))
 
 const unavailable = (message: string): BackendError =>
   new BackendError({ backend: "webgpu", reason: "unavailable", message: `backend webgpu: ${message}` })
@@ -127,7 +100,7 @@ const namedWebgpu = ({ softwareAdapter = "refuse" }: WebgpuOptions): Open =>
     if ("missing" in result) return Effect.fail(unavailable(`no WebGPU, ${result.missing}: ${result.advice}`))
     const { name, isSoftware } = result.found
     if (!isSoftware) return openWebgpu(result.found, "asked for")
-    if (softwareAdapter === "allow") return openWebgpu(result.found, "asked for; a software adapter, slow")
+    if (softwareAdapter === "allow") return openWebgpu(result.found, "asked for")
     return Effect.fail(unavailable(
       `the only adapter is ${name}, a program on the CPU that is far slower than the CPU engine. Use --backend cpu, or ` +
         'pass --allow-software-adapter (softwareAdapter: "allow" in code) to train on it all the same'

@@ -8,6 +8,8 @@ export type Fault = BackendError | DeviceLost
 export interface Faults {
   /** The first thing that went wrong. It stays: what was computed since, nobody knows. */
   readonly first: () => Fault | undefined
+  /** Resolves once the device is lost, by no doing of ours, and `first` says so. */
+  readonly lost: Promise<void>
   /**
    * Runs a piece of work that issues commands, in error scopes of its own. `settled` resolves, once the device has
    * answered, with what went wrong so far.
@@ -33,8 +35,8 @@ export const listen = (device: GPUDevice, backend: string, adapter: string, isCl
     event.preventDefault() // else the runtime prints it, too
     reported(event.error.message)
   })
-  void device.lost.then(({ reason, message }) => {
-    if (isClosed()) return
+  const lost = device.lost.then(({ reason, message }) => {
+    if (isClosed()) return new Promise<void>(() => {})
     fault = new DeviceLost({
       backend,
       adapter,
@@ -43,6 +45,7 @@ export const listen = (device: GPUDevice, backend: string, adapter: string, isCl
         `${backend} on ${adapter}: the device is lost (${reason}${message === "" ? "" : `: ${message}`}) and its ` +
         "tensors with it. Resume from the last checkpoint"
     })
+    return undefined
   })
   const settle = async (answers: ReadonlyArray<Promise<GPUError | null>>): Promise<Fault | undefined> => {
     for (const answer of await Promise.allSettled(answers)) {
@@ -62,5 +65,5 @@ export const listen = (device: GPUDevice, backend: string, adapter: string, isCl
     }
     return { value, settled: settle(answers) }
   }
-  return { first: () => fault, watch }
+  return { first: () => fault, lost, watch }
 }

@@ -3,7 +3,7 @@ import type { Tensor } from "@tensorflow/tfjs-core"
 import { Effect } from "effect"
 import * as ops from "../ops/index.ts"
 import type { Value } from "../tensor/index.ts"
-import { fold, keyOf, normal, sizeOf, value, vjp } from "../tensor/index.ts"
+import { fold, inPrecision, keyOf, normal, sizeOf, value, vjp } from "../tensor/index.ts"
 import type { BackendShape, UnitError } from "./backend.ts"
 import { canaryNumbers } from "./canaryNumbers.generated.ts"
 import { CanaryFailed } from "./errors.ts"
@@ -157,6 +157,17 @@ const canaries: ReadonlyArray<Canary | PlainCanary> = [
       clamped: ops.raw.clamp(of(p, "x"), -0.5, 0.7),
       sum: ops.raw.accumulate(of(p, "z"), of(p, "x"))
     })
+  },
+  {
+    kernel: "half",
+    // Products of normal numbers alone: what went through an activation may lie on either side of a rounding.
+    inputs: { x: [3, 8], w: [12, 8], b: [12] },
+    program: (p) => inPrecision("mixed", () => ops.linear(of(p, "x"), of(p, "w"), of(p, "b")))
+  },
+  {
+    kernel: "half",
+    inputs: { x: [3, 8], w: [8, 4] },
+    program: (p) => inPrecision("mixed", () => ops.matmul(of(p, "x"), of(p, "w")))
   },
   {
     kernel: "mask",

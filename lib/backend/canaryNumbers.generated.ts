@@ -134,6 +134,22 @@ export const canaryNumbers: ReadonlyArray<Readonly<Record<string, string>>> = [
       "TsOKP87rgz8g0Zs/9qqyv6Yf/j/0STbAXqFXQJLflr/S8sM/kBVrvhBhMkDV7/2/ak8QQN0AMj+wYzo+EQe6v/rUPb/Qir4/SVXkvg5VD8CI/gW+1gslv9qH8L6EMsS+wUW3v2qbI0CMzry/dgH3Pua1m76/RyrAlEm1PnfDFcDDicG+LMz8vviF4r4="
   },
   {
+    "out":
+      "BsOawGLQkr05muQ/nF3nP5NSQEBdVBtAalRnQGDdDcB9xUNBdJaSwEPMAMEFs4a/5Iu2PVZAvL5mfS9AygWQPzU0McAMo1S+4O74PsnDvz+yfk+/2QtWQGL9WcDWajHAEmEcwLqQHj4jlFo/2dBkQPz19kDfKwzA9me6P8YzhD+iv6xA9pPwv8gbVr9Z/YtA",
+    "dx":
+      "t6QAv8FtKcF2aLbAAB2lPw4BuUBnN8q/pe9IwF6CgEBoGY8+XHSXvzEaO79Y+CfAoKbbu07oOj4Ie2+/qDd0P+Vq1r9A9JxAu/2WP0FDlcBdOJbAva9xQIysE0B1766/",
+    "dw":
+      "AIo1Pwbj3D98cfU+mOXhP6APpj/3SVXAZRSwP6A8jL+k+io/izpgv+yXpD0gYoO9QFe5PfXtIz8OORC+BKaSP5h3NsBA3Wa/sEuavxB3hT/A5l/AwIOAQHipjcBQJ1A/sJGjPb2yET9AsxE+cFKUvtSUAT8Ea2S/VYxQP2g4Q79caFfAa1Z0P7iMg79QXd8+1icqwDPg6j8B8jDAcnDbvzBwFkACDCM+F2x3Px+nJ8Ca0z1AQK0VwFbig0CS1zq/Fm5QQPvzFMBqQlc/yBUpwClrEEBQQts+iT0nQPfbFkBjGLDA2QkDQO4GuL/YFDbAK4tIwDJiIUBDQva/S3SbwHwV2r8guCC+f5dBv0MeQEBCRB3AD3LXPyTOa8DRA4U/2ejXP26Wlr/6ifo+hrwewEY6vD9UaoE+OsgCQOy6OD9SIsw/xVX+v+AoPD4AY+s+YHMAPvzvqj+YGBm/VsI3QExUIcC4yW0/PH1WvxR/MEAwgh7A2GxmP1iXU8DImAO/",
+    "db": "tEnEv4Ae57u4kSw+XnuzPWEU3T77qoc/+qmXPz7lOUDOibu/2qGoP8DX176obKC/"
+  },
+  {
+    "out": "tGELwCBHnr53mDxA/kDZwECNlL+SnRXASDQdQPUbr78ioMi/IE9PQAy2XsAuRC4/",
+    "dx":
+      "hLdqv6ALfz67ziVAZHyGvsTagMBqIYK/CcFSwJpqPz7CDtu/ORCiP0D/2LtivK6+278tQE8AWT/opSI/uNO8v3raJsBsYoU/lClMP7Z5mT0giIW+cr+gP8YWlkDDFEW/",
+    "dw":
+      "tMMkQL75Iz8w5Rg+KT3xP5hZiT5+7uS/Sr/0v3xWXr6WC2c/cOsAPQp97b71iBQ/UEmKPzYFOcAklH9A4GVxPwA4E0DQc1k+KiMFwL5TsT/bbT3AxDcMQBQtGUCjE8m/+m4QQLMtHT9cZYPA68KTP/jtPj9WwoE/1TF7QGRriz8="
+  },
+  {
     "y": "AAAAAAAAAAAAAIA/"
   }
 ]

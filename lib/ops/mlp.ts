@@ -1,7 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core"
+import type { Tensor } from "@tensorflow/tfjs-core"
 import type { Value } from "../tensor/index.ts"
 import { dimOf, record } from "../tensor/index.ts"
 import { geluBackward, geluForward } from "./gelu.ts"
+import { halfForward, halfLinearForward, halfProduct, inHalves, isInHalves, wholeForward } from "./half.ts"
 import { asRows, type Fused, run, view } from "./kernel.ts"
 import { linearForward, linearWidth } from "./matmul.ts"
 import { quickGeluBackward, quickGeluForward } from "./quickGelu.ts"
@@ -55,6 +57,7 @@ export const mlp = (x: Value, fc1: LinearLayer, fc2: LinearLayer, activation: Ac
   const [w1, b1, w2, b2] = [fc1.weight.tensor, fc1.bias.tensor, fc2.weight.tensor, fc2.bias.tensor]
   const hidden = linearWidth("mlp", dimOf("mlp", x.tensor.shape, -1), w1, b1)
   const width = linearWidth("mlp", hidden, w2, b2)
+  if (isInHalves(w1.shape[1] ?? 0, hidden, width)) return mlpInHalves(x, fc1, fc2, activation)
   const { y, pre } = run(mlpForward, { x: asRows(x.tensor), w1, b1, w2, b2 }, { activation })
   const shaped = view(y, [...x.tensor.shape.slice(0, -1), width])
   const inputs = [x, fc1.weight, fc1.bias, fc2.weight, fc2.bias]
@@ -70,6 +73,38 @@ export const mlp = (x: Value, fc1: LinearLayer, fc2: LinearLayer, activation: Ac
       needsB1 ? dbias : undefined,
       dw2,
       needsB2 ? tf.sum(rows, 0) : undefined
+    ]
+  })
+}
+
+/** The same with operands in halves; what the backward pass needs, x and fc1's result, is kept in halves too. */
+const mlpInHalves = (x: Value, fc1: LinearLayer, fc2: LinearLayer, activation: Activation): Value => {
+  const [w1, b1, w2, b2] = [fc1.weight.tensor, fc1.bias.tensor, fc2.weight.tensor, fc2.bias.tensor]
+  const [hidden = 0, k = 0] = w1.shape
+  const width = w2.shape[0] ?? 0
+  const rows = k === 0 ? 0 : x.tensor.size / k
+  const half = (tensor: Tensor): Tensor => run(halfForward, { x: tensor }, {}).y
+  const [xh, w1h, w2h] = [inHalves(x.tensor), inHalves(w1), inHalves(w2)]
+  const pre = half(run(halfLinearForward, { x: xh, weight: w1h, bias: b1 }, { rows, k, m: hidden }).y)
+  // From the rounded numbers, which the backward pass sees.
+  const whole = (): Tensor => run(wholeForward, { x: pre }, { shape: [rows, hidden] }).y
+  const post = half(run(activate[activation], { x: whole() }, {}).y)
+  const { y } = run(halfLinearForward, { x: post, weight: w2h, bias: b2 }, { rows, k: hidden, m: width })
+  const shaped = view(y, [...x.tensor.shape.slice(0, -1), width])
+  const inputs = [x, fc1.weight, fc1.bias, fc2.weight, fc2.bias]
+  const turned = { transposeA: true, transposeB: false }
+  const plain = { transposeA: false, transposeB: false }
+  return record("mlp", inputs, shaped, [xh, w1h, w2h, pre], (dy, [needsX, needsW1, needsB1, needsW2, needsB2]) => {
+    const g = half(dy)
+    const dpost = halfProduct(g, w2h, { m: rows, n: hidden, k: width, ...plain })
+    const found = run(mlpHiddenBackward, { dpost, pre: whole() }, { activation })
+    const dpre = half(found.dpre)
+    return [
+      needsX ? view(halfProduct(dpre, w1h, { m: rows, n: k, k: hidden, ...plain }), x.tensor.shape) : undefined,
+      needsW1 ? halfProduct(dpre, xh, { m: hidden, n: k, k: rows, ...turned }) : undefined,
+      needsB1 ? found.dbias : undefined,
+      needsW2 ? halfProduct(g, half(found.post), { m: width, n: hidden, k: rows, ...turned }) : undefined,
+      needsB2 ? tf.sum(asRows(dy), 0) : undefined
     ]
   })
 }

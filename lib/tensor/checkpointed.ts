@@ -1,6 +1,7 @@
 import type { Tensor } from "@tensorflow/tfjs-core"
 import type { Params } from "./params.ts"
 import { leavesOf, mapParams } from "./params.ts"
+import { precisionNow } from "./precision.ts"
 import { recomputes, vjp } from "./tape.ts"
 import type { Value } from "./value.ts"
 import { detach, record, scoped } from "./value.ts"
@@ -34,13 +35,14 @@ export const checkpointed = <I extends Params>(inputs: I, forward: (inputs: I) =
   const isRecorded = leaves.some(({ value }) => value.node !== undefined)
   if (!isRecorded || !recomputes()) return scoped(() => forward(inputs))
   const plain = mapParams(inputs, detach)
+  const precision = precisionNow()
   const { tensor } = scoped(() => forward(plain))
   const values = leaves.map(({ value }) => value)
   const saved = values.map((input) => input.tensor)
   return record("checkpointed", values, tensor, saved, (dy, needs) => {
     const trained = new Set(leaves.flatMap(({ path }, i) => needs[i] === true ? [path] : []))
     const isTrained = (path: string): boolean => trained.has(path)
-    const { outputs, pullback } = vjp(plain, (lifted) => ({ y: forward(lifted) }), { isTrained })
+    const { outputs, pullback } = vjp(plain, (lifted) => ({ y: forward(lifted) }), { isTrained, precision })
     try {
       const grads = new Map<string, Tensor>(
         leavesOf(pullback({ y: dy })).map(({ path, value }) => [path, value.tensor])

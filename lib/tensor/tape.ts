@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs-core"
 import type { Tensor } from "@tensorflow/tfjs-core"
 import type { Params } from "./params.ts"
 import { leavesOf, mapParams, pickParams } from "./params.ts"
+import { inPrecision, type Precision, precisionNow } from "./precision.ts"
 import { ShapeError, showShape } from "./shape.ts"
 import type { Node, Value } from "./value.ts"
 import { leaf, nodesBehind, value } from "./value.ts"
@@ -25,6 +26,8 @@ export interface VjpOptions {
   readonly isTrained?: (path: string) => boolean
   /** What becomes of the intermediates of pieces that `checkpointed` marks; default keep. Changes no bit of a gradient. */
   readonly checkpoints?: "keep" | "recompute"
+  /** The storage of operands of products; default that of the pass around this one, else float32. */
+  readonly precision?: Precision
 }
 
 // A forward pass is synchronous, so who runs now is a fact of the process; a nested pass puts back what it found.
@@ -66,7 +69,7 @@ const residualsOf = (nodes: ReadonlyArray<Node>, mark: number): Map<Tensor, numb
 export const vjp = <P extends Params, Outputs extends Readonly<Record<string, Value>>>(
   params: P,
   forward: (params: P) => Outputs,
-  { isTrained = () => true, checkpoints = "keep" }: VjpOptions = {}
+  { isTrained = () => true, checkpoints = "keep", precision = precisionNow() }: VjpOptions = {}
 ): Vjp<P, Outputs> => {
   const mark = tensorMark()
   const leaves = new Map<string, Node>()
@@ -83,7 +86,7 @@ export const vjp = <P extends Params, Outputs extends Readonly<Record<string, Va
   isRecomputing = checkpoints === "recompute"
   try {
     tf.tidy(() => {
-      outputs = forward(lifted)
+      outputs = inPrecision(precision, () => forward(lifted))
       traced = Object.entries(outputs)
       nodes = nodesBehind(traced.map(([, output]) => output))
       const kept = [...traced.map(([, output]) => output.tensor), ...nodes.flatMap((node) => node.saved)]

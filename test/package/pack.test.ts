@@ -82,7 +82,7 @@ describe("the size", () => {
 
 describe("in a browser", () => {
   const isNode = (name: string) => /^(sharp|koffi|webgpu|@effect\/platform-node.*)$/.test(name)
-  /** What a browser's bundle may ask Node for, when the line that asks is run: nothing but threads for the CPU engine. */
+  /** What a browser's bundle may ask Node for: nothing, not even in a line that is never run there. */
   const allowed: Readonly<Record<string, ReadonlyArray<Bundle["outside"][number]>>> = {
     "diffclip": [],
     "diffclip/models": [],
@@ -90,7 +90,7 @@ describe("in a browser", () => {
     "diffclip/eval": [],
     "diffclip/checkpoint": [],
     "diffclip/pipelines": [],
-    "diffclip/backend": [{ path: "node:worker_threads", kind: "dynamic-import" }]
+    "diffclip/backend": []
   }
 
   it.each(Object.entries(allowed))("%s needs nothing of Node to be loaded", async (specifier, expected) => {

@@ -6,9 +6,6 @@ export interface Thread {
   readonly terminate: () => Promise<void>
 }
 
-const workerUrl = (): URL =>
-  new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker-cpu.js", import.meta.url)
-
 /** Node, Bun and Deno have workers of one kind; a page has its own. */
 const hasNodeThreads = (): boolean => globalThis.process?.versions?.node !== undefined
 
@@ -23,8 +20,10 @@ export const noThreads = (): string | undefined =>
     "Cross-Origin-Embedder-Policy: require-corp"
 
 const startNodeThread = async (setup: WorkerSetup, made: (thread: Thread) => void): Promise<void> => {
-  const { Worker } = await import("node:worker_threads")
-  const worker = new Worker(workerUrl(), { workerData: setup })
+  // Asked for by name and not imported, so that bundlers for a page find nothing of Node here.
+  const { Worker } = globalThis.process.getBuiltinModule("node:worker_threads")
+  const file = import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker-cpu.js"
+  const worker = new Worker(new URL(file, import.meta.url), { workerData: setup })
   made({ terminate: async () => void await worker.terminate() })
   await new Promise<void>((resolve, reject) => {
     worker.once("message", () => resolve())
@@ -36,7 +35,8 @@ const startNodeThread = async (setup: WorkerSetup, made: (thread: Thread) => voi
 }
 
 const startPageThread = async (setup: WorkerSetup, made: (thread: Thread) => void): Promise<void> => {
-  const worker = new Worker(workerUrl(), { type: "module" })
+  // Written in one piece: this is how Vite, webpack, Rollup and Parcel know that the file belongs to the bundle.
+  const worker = new Worker(new URL("./worker-cpu.js", import.meta.url), { type: "module" })
   made({
     terminate: () => {
       worker.terminate()

@@ -3,19 +3,28 @@ import { ERROR_TEXT, layout, SPINS, type WorkerSetup } from "./layout.ts"
 
 // A worker of pool.ts: waits for a job, runs its share of the kernel on the shared memory, says that it is done.
 
-/** What pool.ts sent, and how to say that this worker waits for jobs: on Node, Bun and Deno, or in a page. */
-const receive = async (): Promise<{ readonly setup: WorkerSetup; readonly say: (word: string) => void }> => {
+/** What a worker has of the one who started it. */
+interface Starter {
+  readonly setup: WorkerSetup
+  /** Says that this worker waits for jobs. */
+  readonly say: (word: string) => void
+  /** Ends the worker where it would not end with its program. */
+  readonly end: () => void
+}
+
+/** What pool.ts sent: on Node, Bun and Deno, or in a page. */
+const receive = async (): Promise<Starter> => {
   if (globalThis.process?.versions?.node === undefined) {
     const setup = await new Promise<WorkerSetup>((resolve) => {
       addEventListener("message", ({ data }) => resolve(data), { once: true })
     })
-    return { setup, say: (word) => postMessage(word) }
+    return { setup, say: (word) => postMessage(word), end: () => close() } // a page's worker waits for messages for ever
   }
-  const { parentPort, workerData } = await import("node:worker_threads")
-  return { setup: workerData, say: (word) => parentPort?.postMessage(word) }
+  const { parentPort, workerData } = globalThis.process.getBuiltinModule("node:worker_threads")
+  return { setup: workerData, say: (word) => parentPort?.postMessage(word), end: () => {} }
 }
 
-const { setup, say } = await receive()
+const { setup, say, end } = await receive()
 const [first] = setup.memories
 if (first === undefined) throw new Error("a worker needs a memory")
 const control = new Int32Array(first.buffer, 0, 256)
@@ -73,3 +82,4 @@ while (Atomics.load(control, layout.epoch) === setup.epoch) {
   if (Atomics.load(control, layout.epoch) !== setup.epoch) break
   run()
 }
+end()

@@ -1,3 +1,5 @@
+import process from "node:process"
+import * as threads from "node:worker_threads"
 import type { WorkerOptions } from "node:worker_threads"
 import { describe, expect, it, vi } from "vitest"
 import { Arenas } from "../../../lib/backend/cpu/arenas.ts"
@@ -7,23 +9,20 @@ import { Pool } from "../../../lib/backend/cpu/pool.ts"
 import { numbers } from "./engine.ts"
 
 /** How many workers run, and which index does not start. */
-const workers = vi.hoisted(() => ({ running: 0, started: 0, failing: 0 }))
+const workers = { running: 0, started: 0, failing: 0 }
 
-vi.mock("node:worker_threads", async (original) => {
-  const threads = await original<typeof import("node:worker_threads")>()
-  class Worker extends threads.Worker {
-    constructor(url: URL, options: WorkerOptions) {
-      const isBroken = options.workerData.index === workers.failing
-      super(url, isBroken ? { ...options, workerData: { ...options.workerData, memories: [] } } : options)
-      workers.running += 1
-      workers.started += 1
-      this.once("exit", () => {
-        workers.running -= 1
-      })
-    }
+class CountedWorker extends threads.Worker {
+  constructor(url: URL, options: WorkerOptions) {
+    const isBroken = options.workerData.index === workers.failing
+    super(url, isBroken ? { ...options, workerData: { ...options.workerData, memories: [] } } : options)
+    workers.running += 1
+    workers.started += 1
+    this.once("exit", () => {
+      workers.running -= 1
+    })
   }
-  return { ...threads, Worker }
-})
+}
+vi.spyOn(process, "getBuiltinModule").mockImplementation(() => ({ ...threads, Worker: CountedWorker }))
 
 const N = 40_000
 const setUp = (patienceMs?: number): { arena: Arenas; pool: Pool; exponentials: () => Float32Array } => {

@@ -24,6 +24,8 @@ export interface Optimizer<P extends Params, S> {
    * of the state that lie on the host go on. Without it training keeps a copy of parameters and state to choose from.
    */
   updateIf?(isOn: Tensor, grads: P, state: S, params: P, lr: number): readonly [params: P, state: S]
+  /** What the loss is to be multiplied by before the backward pass, a scalar of the state; default 1. */
+  lossScaleOf?(state: S): Tensor
 }
 
 /** The learning rate of a step, counted from 0. */

@@ -3,6 +3,7 @@ import type { Gpu } from "../gpu.ts"
 import { foldGroups, type Groups, type Limits } from "../limits.ts"
 import { type Shader, shaderOf } from "../shader.ts"
 import { type Replacement, stockKernel } from "../tfjs.ts"
+import { unitType } from "./rows.ts"
 import { zeros } from "./zeros.ts"
 
 const THREADS = 256
@@ -13,44 +14,65 @@ const FEW_ROWS = 64
 /** Workgroups that fill a large card; more would only make more partial sums. */
 const MANY_GROUPS = 1024
 
-type ColumnSumsSetting = "rows" | "units" | "chunk" | "across" | "count"
-
 /** `lanes`: threads side by side; `isVec4`: whether each has four columns. */
 export type ColumnSumsParams = { readonly lanes: number; readonly isVec4: boolean }
 
+/** The settings of a pass over columns: `across` workgroups stand side by side, `count` there are. */
+export const columnSettings = { rows: "u32", units: "u32", chunk: "u32", across: "u32", count: "u32" } as const
+
+/** Threads of a workgroup, for `workgroup`. */
+export const columnWorkgroup: readonly [number, number] = [THREADS, 1]
+
+/** The sums of a workgroup's threads: an array for each of `names`. */
+export const columnDeclarations = ({ isVec4 }: ColumnSumsParams, names: ReadonlyArray<string>): string =>
+  names.map((name) => `var<workgroup> ${name}Sums: array<${unitType(isVec4)}, ${THREADS}>;`).join("\n")
+
 /**
- * Sums of `chunk` rows of x [rows, units] -> y [ceil(rows / chunk), units], a unit being one or four columns. A thread
- * adds every (THREADS / lanes)-th row of a chunk, the workgroup then its threads' sums pairwise: a fixed order.
+ * The statements of a pass over [rows, units], a unit being one or four columns: for each `chunk` of rows and each of
+ * `names` a sum, written to name[chunk * units + column]. `add` is one row's share, to `nameSum`; it sees `row`, `column`
+ * and `at`, the place of its unit. A thread adds every (THREADS / lanes)-th row of a chunk, the workgroup then its
+ * threads' sums pairwise: a fixed order.
  */
-export const code: (params: ColumnSumsParams) => Shader<"x" | "y", ColumnSumsSetting> = shaderOf(
-  "columnSums",
-  ({ lanes, isVec4 }) => {
-    const type = isVec4 ? "vec4<f32>" : "f32"
-    return {
-      bindings: { x: { access: "read", element: type }, y: { access: "write", element: type } },
-      uniforms: { rows: "u32", units: "u32", chunk: "u32", across: "u32", count: "u32" },
-      workgroup: [THREADS, 1],
-      declarations: `var<workgroup> sums: array<${type}, ${THREADS}>;`,
-      body: `let at = group.y * groups.x + group.x;
-if (at >= settings.count) { return; }
-let block = at / settings.across;
-let column = (at % settings.across) * ${lanes}u + lane % ${lanes}u;
-var sum = ${type}(0.0);
+export const columnBody = ({ lanes, isVec4 }: ColumnSumsParams, names: ReadonlyArray<string>, add: string): string => {
+  const each = (text: (name: string) => string) => names.map(text).join(" ")
+  return `let number = group.y * groups.x + group.x;
+if (number >= settings.count) { return; }
+let block = number / settings.across;
+let column = (number % settings.across) * ${lanes}u + lane % ${lanes}u;
+${each((name) => `var ${name}Sum = ${unitType(isVec4)}(0.0);`)}
 if (column < settings.units) {
   let end = min(settings.rows, (block + 1u) * settings.chunk);
   for (var row = block * settings.chunk + lane / ${lanes}u; row < end; row += ${THREADS / lanes}u) {
-    sum += x[row * settings.units + column];
+    let at = row * settings.units + column;
+    ${add}
   }
 }
-sums[lane] = sum;
+${each((name) => `${name}Sums[lane] = ${name}Sum;`)}
 for (var half = ${THREADS / 2}u; half >= ${lanes}u; half /= 2u) {
   workgroupBarrier();
-  if (lane < half) { sums[lane] += sums[lane + half]; }
+  if (lane < half) { ${each((name) => `${name}Sums[lane] += ${name}Sums[lane + half];`)} }
 }
-if (lane < ${lanes}u && column < settings.units) { y[block * settings.units + column] = sums[lane]; }`
-    }
-  }
+if (lane < ${lanes}u && column < settings.units) {
+  ${each((name) => `${name}[block * settings.units + column] = ${name}Sums[lane];`)}
+}`
+}
+
+/** Sums of `chunk` rows of x [rows, units] -> y [ceil(rows / chunk), units]. */
+export const code: (params: ColumnSumsParams) => Shader<"x" | "y", ColumnSumsSetting> = shaderOf(
+  "columnSums",
+  (params) => ({
+    bindings: {
+      x: { access: "read", element: unitType(params.isVec4) },
+      y: { access: "write", element: unitType(params.isVec4) }
+    },
+    uniforms: columnSettings,
+    workgroup: columnWorkgroup,
+    declarations: columnDeclarations(params, ["y"]),
+    body: columnBody(params, ["y"], "ySum += x[at];")
+  })
 )
+
+type ColumnSumsSetting = keyof typeof columnSettings
 
 /** One pass over the rows: `blocks` sums of `chunk` rows each. */
 export interface ColumnSumsStage {
@@ -59,14 +81,19 @@ export interface ColumnSumsStage {
   readonly uniforms: Readonly<Record<ColumnSumsSetting, number>>
 }
 
-/** How the columns of [rows, cols] are added up; `stages` are one or two, the last of which has one block. */
+/** One pass, or two where there are many rows: the last has one block. */
+export interface ColumnSumsPlan {
+  readonly params: ColumnSumsParams
+  readonly first: ColumnSumsStage
+  /** Adds up the blocks of the first, where there are more than one. */
+  readonly second: ColumnSumsStage | undefined
+}
+
+/** How the columns of [rows, cols] are added up. */
 export const plan = (
   { rows, cols }: { readonly rows: number; readonly cols: number },
   limits: Limits
-): {
-  readonly params: ColumnSumsParams
-  readonly stages: ReadonlyArray<ColumnSumsStage>
-} => {
+): ColumnSumsPlan => {
   const isVec4 = cols % 4 === 0
   const units = isVec4 ? cols / 4 : cols
   const lanes = LANES.find((width) => width >= units) ?? 32
@@ -80,7 +107,7 @@ export const plan = (
   const fewest = Math.max(FEW_ROWS, THREADS / lanes)
   const wanted = Math.min(Math.ceil(rows / fewest), Math.max(1, Math.ceil(MANY_GROUPS / across)))
   const first = stage(rows, wanted)
-  return { params: { lanes, isVec4 }, stages: first.blocks === 1 ? [first] : [first, stage(first.blocks, 1)] }
+  return { params: { lanes, isVec4 }, first, second: first.blocks === 1 ? undefined : stage(first.blocks, 1) }
 }
 
 /**
@@ -89,14 +116,24 @@ export const plan = (
  */
 export const columnSums = (gpu: Gpu, x: TensorInfo, rows: number, cols: number): TensorInfo => {
   if (rows === 0) return zeros(gpu, [cols])
-  const { params, stages } = plan({ rows, cols }, gpu.limits)
-  const shader = code(params)
-  return stages.reduce((from, { blocks, groups, uniforms }) => {
-    const y = gpu.output(blocks === 1 ? [cols] : [blocks, cols])
-    gpu.run(shader, { x: from, y }, uniforms, groups)
-    if (from !== x) gpu.free(from)
-    return y
-  }, x)
+  const { params, first, second } = plan({ rows, cols }, gpu.limits)
+  const parts = gpu.output(second === undefined ? [cols] : [first.blocks, cols])
+  gpu.run(code(params), { x, y: parts }, first.uniforms, first.groups)
+  return second === undefined ? parts : joinBlocks(gpu, params, parts, second, cols)
+}
+
+/** The second pass: adds up the sums of the first, which it frees. */
+export const joinBlocks = (
+  gpu: Gpu,
+  params: ColumnSumsParams,
+  parts: TensorInfo,
+  { uniforms, groups }: ColumnSumsStage,
+  cols: number
+): TensorInfo => {
+  const y = gpu.output([cols])
+  gpu.run(code(params), { x: parts, y }, uniforms, groups)
+  gpu.free(parts)
+  return y
 }
 
 /** How many leading axes a reduction is over, up to all of them; undefined where it is over others, or none. */

@@ -1,11 +1,37 @@
 import type { Replacement } from "../tfjs.ts"
+import { adamWKernels } from "./adamW.ts"
+import { adamWListKernels } from "./adamWList.ts"
 import { columnSumsKernels } from "./columnSums.ts"
+import { firstMaximaKernels } from "./firstMaxima.ts"
 import { gatherRowsKernels } from "./gatherRows.ts"
+import { geluKernels } from "./gelu.ts"
+import { l2NormalizeKernels } from "./l2Normalize.ts"
+import { lambdaKernels } from "./lambda.ts"
+import { layerNormKernels } from "./layerNorm.ts"
 import { matMulKernels } from "./matMul.ts"
+import { normKernels } from "./norm.ts"
+import { patchifyKernels } from "./patchify.ts"
+import { quickGeluKernels } from "./quickGelu.ts"
+import { rawKernels } from "./raw.ts"
+import { rmsNormKernels } from "./rmsNorm.ts"
+import { softmaxKernels } from "./softmax.ts"
 
 /** All kernels of ours: in the place of tfjs's own, or of an operation's composition. */
 export const webgpuKernels: ReadonlyArray<Replacement> = [
+  ...adamWKernels,
+  ...adamWListKernels,
   ...columnSumsKernels,
+  ...firstMaximaKernels,
   ...gatherRowsKernels,
-  ...matMulKernels
+  ...geluKernels,
+  ...l2NormalizeKernels,
+  ...lambdaKernels,
+  ...layerNormKernels,
+  ...matMulKernels,
+  ...normKernels,
+  ...patchifyKernels,
+  ...quickGeluKernels,
+  ...rawKernels,
+  ...rmsNormKernels,
+  ...softmaxKernels
 ]

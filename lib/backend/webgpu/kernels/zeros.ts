@@ -1,10 +1,11 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core"
-import type { Gpu } from "../gpu.ts"
+import type { Gpu, GpuType } from "../gpu.ts"
 import { foldGroups } from "../limits.ts"
 import { shaderOf } from "../shader.ts"
 
 const THREADS = 256
 
+/** The bits of 0 are those of 0.0. */
 const fill = shaderOf("zeros", (_: Record<never, never>) => ({
   bindings: { y: { access: "write", element: "f32" } },
   uniforms: { size: "u32" },
@@ -13,9 +14,9 @@ const fill = shaderOf("zeros", (_: Record<never, never>) => ({
 if (i < settings.size) { y[i] = 0.0; }`
 }))
 
-/** A float tensor of zeros: what sums over nothing give, of which no buffer can be bound. */
-export const zeros = (gpu: Gpu, shape: ReadonlyArray<number>): TensorInfo => {
-  const y = gpu.output(shape)
+/** Zeros: what sums over nothing give, of which no buffer can be bound. */
+export const zeros = (gpu: Gpu, shape: ReadonlyArray<number>, dtype: GpuType = "float32"): TensorInfo => {
+  const y = gpu.output(shape, dtype)
   const size = shape.reduce((product, dim) => product * dim, 1)
   gpu.run(fill({}), { y }, { size }, foldGroups(Math.ceil(size / THREADS), gpu.limits))
   return y

@@ -1,7 +1,9 @@
 import type { Replacement } from "../tfjs.ts"
 import { adamWKernels } from "./adamW.ts"
 import { adamWListKernels } from "./adamWList.ts"
+import { attentionKernels } from "./attention.ts"
 import { columnSumsKernels } from "./columnSums.ts"
+import { diffAttentionKernels } from "./diffAttention.ts"
 import { firstMaximaKernels } from "./firstMaxima.ts"
 import { gatherRowsKernels } from "./gatherRows.ts"
 import { geluKernels } from "./gelu.ts"
@@ -20,7 +22,9 @@ import { softmaxKernels } from "./softmax.ts"
 export const webgpuKernels: ReadonlyArray<Replacement> = [
   ...adamWKernels,
   ...adamWListKernels,
+  ...attentionKernels,
   ...columnSumsKernels,
+  ...diffAttentionKernels,
   ...firstMaximaKernels,
   ...gatherRowsKernels,
   ...geluKernels,

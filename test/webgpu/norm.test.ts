@@ -25,7 +25,9 @@ describe("the norm of many tensors, on WebGPU", () => {
     expect(await normOf(given)).toBe(found)
     expect(tf.memory().numTensors).toBe(before.tensors)
     tf.dispose(given)
-    const squares = shapes.map((shape, i) => normals(String(i), shape).values.reduce((sum, v) => sum + v * v, 0))
+    const squares = shapes.map((shape, i) =>
+      Array.from(normals(String(i), shape).values).reduce((sum, v) => sum + v * v, 0)
+    )
     const exact = Math.sqrt(squares.reduce((a, b) => a + b, 0))
     expect(Math.abs(found - exact) / exact).toBeLessThanOrEqual(1e-6)
   })

@@ -22,6 +22,7 @@ export const trainingMetrics: {
   readonly pairsPerSecond: Metric.Gauge<number>
   readonly dataWaitMs: Metric.Gauge<number>
   readonly peakBytes: Metric.Gauge<number>
+  readonly encodeMs: Metric.Gauge<number>
   readonly validation: Metric.Gauge<number>
   readonly steps: Metric.Counter<number>
   readonly pairs: Metric.Counter<number>
@@ -38,6 +39,7 @@ export const trainingMetrics: {
   pairsPerSecond: gauge("pairs_per_second", "Pairs per second of the last step, its wait for data included"),
   dataWaitMs: gauge("data_wait_milliseconds", "How long the last step waited for its data"),
   peakBytes: gauge("peak_bytes", "Largest number of bytes that the engine has held"),
+  encodeMs: gauge("encode_milliseconds", "Host time in which the last step's commands were recorded; GPU engines only"),
   validation: gauge("validation", "A metric of the last validation, by name"),
   steps: counter("steps_total", "Steps done by this process"),
   pairs: counter("pairs_total", "Pairs seen by this process"),
@@ -59,6 +61,10 @@ export const recordStep = (entry: LogEntry, pairs: number): Effect.Effect<void> 
     yield* Metric.update(trainingMetrics.pairs, pairs)
     if (entry.pairsPerSecond > 0) yield* Metric.update(trainingMetrics.stepSeconds, pairs / entry.pairsPerSecond)
   })
+
+/** Records how long the host took to record the commands of a step. */
+export const recordEncoding = (encodeMs: number): Effect.Effect<void> =>
+  Metric.update(trainingMetrics.encodeMs, encodeMs)
 
 /** Records what a validation found. */
 export const recordValidation = ({ validation }: ValidationEntry): Effect.Effect<void> =>

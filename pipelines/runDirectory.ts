@@ -12,7 +12,7 @@ import type { Position } from "./position.ts"
 import { type AnyRecord, isRecord } from "./record.ts"
 import { Run } from "./run.ts"
 import { checkSameRun, historyOf } from "./sameRun.ts"
-import { digestIn, type OrderWatch, watchOrder } from "./sameOrder.ts"
+import { digestIn, type OrderWatch, watchOrder, type WindowDigest } from "./sameOrder.ts"
 import { openSkipRecords, skippedIn, type SkipRecords } from "./skipRecords.ts"
 import { firstPosition, resumedPosition } from "./startPosition.ts"
 import { writeBeside } from "./writeBeside.ts"
@@ -41,8 +41,9 @@ export interface OpenRun<P extends TwoTowerParams, S> {
   readonly record: RunRecord
   /** The samples that the run left out, those before the checkpoint included. */
   readonly skips: SkipRecords
-  /** What was used of the window in which the run stands. */
+  /** What was used of the window in which the run stands, and of that in which it began. */
   readonly order: OrderWatch
+  readonly digestAtStart: WindowDigest | undefined
 }
 
 /** What a run is of, besides model, loss and configuration. */
@@ -153,11 +154,8 @@ export const openRun = <P extends TwoTowerParams, S>(
       recipe.config.data.onBadSample,
       point === undefined ? undefined : skippedIn(point.state.extra, facts.dataset.name)
     )
-    const order = watchOrder(
-      recipe.config.data.windowSize,
-      point?.state.cursor ?? { epoch: 0, delivered: 0 },
-      digestIn(point?.state.extra["window"])
-    )
+    const cursor = point?.state.cursor ?? { epoch: 0, delivered: 0 }
+    const order = watchOrder(recipe.config.data.windowSize, cursor, digestIn(point?.state.extra["window"]))
     const start = point === undefined ? firstPosition(recipe, first?.arrays) : resumedPosition(recipe, point)
     const validated = validatedIn(point?.state)
     const isExtended = history.length > historyOf(stored).length
@@ -167,5 +165,5 @@ export const openRun = <P extends TwoTowerParams, S>(
       validatedStep: validated.step,
       folder: point.folder
     }
-    return { dir, log, start, resumed, validated, record, skips, order }
+    return { dir, log, start, resumed, validated, record, skips, order, digestAtStart: order.at(cursor) }
   })

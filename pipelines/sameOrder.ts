@@ -41,11 +41,16 @@ export interface OrderWatch {
   /** Told of a step's batches before the step is done. */
   readonly take: (batches: ReadonlyArray<{ readonly samples: ReadonlyArray<Keyed>; readonly cursor: Cursor }>) => void
   /**
-   * The digest at the cursor of the last whole step, whether or not the step that was begun is done; undefined where what
+   * The digest at the cursor of the last whole step, of the one before it, or of a step that is begun; undefined where what
    * was used of its window is not known.
    */
   readonly at: (cursor: Cursor) => WindowDigest | undefined
+  /** Begins again at a cursor, with what was known there. */
+  readonly rewind: (cursor: Cursor, digest: WindowDigest | undefined) => void
 }
+
+/** Whole steps whose place is remembered: the last, one whose figures are not read yet, and one that is begun. */
+const REMEMBERED = 3
 
 /**
  * A watch that begins at a cursor. In the middle of a window it needs the digest of what was used of it: without one, or
@@ -53,14 +58,19 @@ export interface OrderWatch {
  */
 export const watchOrder = (windowSize: number, cursor: Cursor, stored: WindowDigest = none): OrderWatch => {
   const digest = stored.count === cursor.delivered % windowSize ? stored : undefined
-  let done = { cursor, digest }
-  let begun = done
+  let places = [{ cursor, digest }]
   return {
     take: (batches) => {
-      done = begun
-      for (const batch of batches) begun = { cursor: batch.cursor, digest: after(begun.digest, windowSize, batch) }
+      let place = places.at(-1)
+      for (const batch of batches) {
+        place = { cursor: batch.cursor, digest: after(place?.digest, windowSize, batch) }
+      }
+      if (place !== undefined) places = [...places, place].slice(-REMEMBERED)
     },
-    at: (at) => isSameCursor(begun.cursor, at) ? begun.digest : done.digest
+    at: (at) => places.findLast((place) => isSameCursor(place.cursor, at))?.digest,
+    rewind: (cursor, digest) => {
+      places = [{ cursor, digest }]
+    }
   }
 }
 

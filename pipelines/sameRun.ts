@@ -17,6 +17,7 @@ const changesNoNumber: ReadonlySet<string> = new Set([
   "validate.dataset.name",
   "train.log.every",
   "train.checkpoint.every",
+  "train.checkpoint.snapshotEvery",
   "train.data.prefetch",
   "train.checkpointBlocks",
   "train.memoryCheck",

@@ -1,11 +1,10 @@
 import { Effect } from "effect"
 import type { UnitError } from "../lib/backend/index.ts"
 import type { CheckpointError, CheckpointStoreShape } from "../lib/checkpoint/index.ts"
-import { readArrays } from "../lib/checkpoint/index.ts"
+import { type Copies, copyOf } from "./copies.ts"
 import type { Position } from "./position.ts"
 import type { OpenRun } from "./runDirectory.ts"
 import { storedDigest } from "./sameOrder.ts"
-import { flattenState } from "./stateTree.ts"
 import type { Recipe } from "./training.ts"
 import type { TwoTowerParams } from "./trainStep.ts"
 import { version } from "./version.ts"
@@ -22,13 +21,14 @@ export interface Saver {
 
 /**
  * A saver of a position: weights, both moments, cursor, seed, versions, engine path, the run's record, how many samples
- * were skipped, what was validated, and what was used of the window at the cursor.
+ * were skipped, what was validated, and what was used of the window at the cursor. `copies` get what was read.
  */
 export const makeSaver = <P extends TwoTowerParams, S>(
   store: CheckpointStoreShape,
   { dir, order, record, resumed, skips, validated }: OpenRun<P, S>,
   { model, config, backend }: Recipe<P, S>,
-  position: Position<P, S>
+  position: Position<P, S>,
+  copies?: Copies
 ): Saver => {
   let saved = resumed
   const isOnDisk = (finished: boolean): boolean =>
@@ -37,11 +37,11 @@ export const makeSaver = <P extends TwoTowerParams, S>(
     Effect.suspend(() => {
       if (saved !== undefined && isOnDisk(finished)) return Effect.succeed(saved.folder)
       return Effect.gen(function* () {
-        const { values, numbers } = flattenState(position.state)
+        const { params, optimizer, numbers } = yield* copyOf(position, backend)
         const { folder } = yield* store.save(dir, {
           model,
-          params: yield* readArrays(position.params, backend.read),
-          optimizer: yield* readArrays(Object.fromEntries(values), backend.read),
+          params,
+          optimizer,
           state: {
             step: position.step,
             cursor: position.cursor,
@@ -59,6 +59,7 @@ export const makeSaver = <P extends TwoTowerParams, S>(
             }
           }
         })
+        copies?.keep({ params, optimizer, numbers })
         saved = { step: position.step, finished, validatedStep: validated.step, folder }
         return folder
       })

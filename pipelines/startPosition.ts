@@ -37,7 +37,12 @@ const differenceOf = (template: FlatState, arrays: Arrays, numbers: object): Che
   return missing === undefined ? undefined : mismatch("state.json", `no number ${missing}`, "missingTensor")
 }
 
-const numbersIn = (point: ResumePoint): AnyRecord => {
+/** What of a checkpoint a position is made of. */
+export type StartPoint = Pick<ResumePoint, "arrays" | "optimizer"> & {
+  readonly state: Pick<ResumePoint["state"], "step" | "cursor" | "extra">
+}
+
+const numbersIn = (point: StartPoint): AnyRecord => {
   const found = point.state.extra["optimizerNumbers"]
   return isRecord(found) ? found : {}
 }
@@ -45,7 +50,7 @@ const numbersIn = (point: ResumePoint): AnyRecord => {
 /** Weights and optimizer state of a checkpoint. Fails where the state is of another optimizer; leaves nothing then. */
 export const resumedPosition = <P extends TwoTowerParams, S>(
   { model, optimizer, backend }: Recipe<P, S>,
-  point: ResumePoint
+  point: StartPoint
 ): Effect.Effect<Position<P, S>, UnitError | CheckpointError> =>
   Effect.flatMap(
     backend.sync((): Position<P, S> | CheckpointError => {

@@ -50,3 +50,13 @@ export const unflattenState = <S>(
   // The structure is the template's, leaf by leaf.
   return rebuild(template, "") as S
 }
+
+/** The same state with other tensors. */
+export const mapState = <S>(state: S, change: (value: Value, path: string) => Value): S => {
+  const { numbers } = flattenState(state)
+  return unflattenState(state, (path, like) => change(like, path), (path) => numbers[path] ?? Number.NaN)
+}
+
+/** The same tensors with the numbers that `numbers` has. */
+export const withNumbers = <S>(state: S, numbers: FlatState["numbers"]): S =>
+  unflattenState(state, (_, like) => like, (path) => numbers[path] ?? Number.NaN)

@@ -9,10 +9,11 @@ import type { EpochTooSmall } from "../lib/data/index.ts"
 import { batches, Skipping } from "../lib/data/index.ts"
 import type { Clip } from "../lib/models/index.ts"
 import { adamW, warmupCosine } from "../lib/optim/index.ts"
-import type { LogEntry, LogError } from "../lib/track/index.ts"
+import type { LogError } from "../lib/track/index.ts"
 import { Progress } from "../lib/track/index.ts"
 import type { TrainConfigInput } from "./config.ts"
 import { decodeTrainConfig, planOf } from "./config.ts"
+import { makeCopies } from "./copies.ts"
 import type { ConfigInvalid, DataChanged, MemoryShort } from "./errors.ts"
 import { invalid, NonFiniteLoss } from "./errors.ts"
 import type { AnyDataset, ErrorOf, FitsTraining, ServicesOf } from "./fits.ts"
@@ -20,14 +21,15 @@ import { initialWeights } from "./initFrom.ts"
 import { lossOf } from "./lossOf.ts"
 import { checkMemory } from "./memoryCheck.ts"
 import { disposePosition } from "./position.ts"
+import { survivingLoss } from "./recovery.ts"
 import type { Run } from "./run.ts"
 import { openRun } from "./runDirectory.ts"
 import { inSameOrder } from "./sameOrder.ts"
 import { makeSaver } from "./saving.ts"
 import { skippedText } from "./skipRecords.ts"
+import { makeSteps } from "./steps.ts"
 import { openTracker, type Tracker } from "./reportTracker.ts"
 import { asTrained } from "./trained.ts"
-import { makeStep } from "./training.ts"
 import type { TwoTowerParams } from "./trainStep.ts"
 import { tuningOf } from "./tune.ts"
 import type { Validate, Validation } from "./validate.ts"
@@ -156,8 +158,13 @@ export const trainOn = <P extends TwoTowerParams, W extends number, E, R, VE, VR
     })
     const follow = (tracker: Tracker) =>
       Effect.gen(function* () {
-        const saver = makeSaver(tracker.telling(yield* CheckpointStore), run, recipe, position)
-        const step = makeStep(recipe)
+        // A device that can be lost needs something to go on from.
+        const copies = makeCopies(run, backend, position)
+        const isLosable = backend.restart !== undefined
+        const store = tracker.telling(yield* CheckpointStore)
+        const saver = makeSaver(store, run, recipe, position, isLosable ? copies : undefined)
+        const { checkpoint, log: { every: logEvery } } = config
+        const snapshotEvery = isLosable ? checkpoint.snapshotEvery : null
         // Whether the run goes on from where it stands.
         const goesOn = Effect.suspend(() =>
           validation === undefined ?
@@ -165,24 +172,37 @@ export const trainOn = <P extends TwoTowerParams, W extends number, E, R, VE, VR
             validateIfDue(validation, { recipe, run, position, saver, progress: tracker.progress, steps })
         )
 
-        const oneStep = (microBatches: Parameters<typeof step>[1], waitedMs: number) =>
-          Effect.gen(function* () {
-            const log = (entry: LogEntry): Effect.Effect<void, LogError> =>
-              position.step % config.log.every === 0 || position.step === steps ? run.log.append(entry) : Effect.void
-            const entry = yield* step(position, microBatches, waitedMs, log).pipe(
-              Effect.catchTag(
-                "NonFiniteLoss",
-                (error) => Effect.flatMap(saver.save, (savedAt) => Effect.fail(saved(error, savedAt)))
-              )
-            )
-            yield* tracker.step(entry)
-          })
+        let numTold = position.step // steps that a lost device made to be repeated are told of once
+        const { step, settle, drop } = makeSteps<P, unknown, LogError>(recipe, position, {
+          log: (entry) =>
+            entry.step > numTold && (entry.step % logEvery === 0 || entry.step === steps) ?
+              run.log.append(entry) :
+              Effect.void,
+          show: (entry) =>
+            Effect.suspend(() => {
+              if (entry.step <= numTold) return Effect.void
+              numTold = entry.step
+              return tracker.step(entry)
+            })
+        })
+        const saving = <A, Err>(work: Effect.Effect<A, Err | NonFiniteLoss>) =>
+          Effect.catchIf(
+            work,
+            (error): error is NonFiniteLoss => error instanceof NonFiniteLoss,
+            (error) => Effect.flatMap(saver.save, (savedAt) => Effect.fail(saved(error, savedAt)))
+          )
 
         const { ledger, numResumed } = run.skips
         const noteSkipped = Effect.suspend(() => {
           const text = skippedText(ledger.entries)
           return text === undefined ? Effect.void : progress.note(`${text}; skipped.jsonl in ${run.dir} lists them`)
         })
+
+        /** Whether what stands at this step must be known to be finite before the next one is encoded. */
+        const isStop = (): boolean =>
+          [steps, checkpoint.every, snapshotEvery, validation?.every].some((every) =>
+            typeof every === "number" && position.step % every === 0
+          )
 
         // A resumed run may owe the validation of its step: it was stopped in the middle of it.
         const toTheEnd = Effect.gen(function* () {
@@ -203,27 +223,44 @@ export const trainOn = <P extends TwoTowerParams, W extends number, E, R, VE, VR
               Effect.gen(function* () {
                 const waitedMs = (yield* Clock.currentTimeMillis) - readyAt
                 run.order.take(microBatches)
-                yield* oneStep(microBatches, waitedMs)
+                yield* saving(step(microBatches, waitedMs))
+                if (isStop()) yield* saving(settle)
                 const isToGoOn = yield* goesOn
-                if (isToGoOn && position.step % config.checkpoint.every === 0) yield* saver.save
+                if (isToGoOn && position.step % checkpoint.every === 0) yield* saver.save
+                else if (snapshotEvery !== null && position.step % snapshotEvery === 0) yield* copies.take
                 readyAt = yield* Clock.currentTimeMillis
                 return isToGoOn
               })
-            ),
-            Effect.ensuring(noteSkipped)
+            )
           )
-        }).pipe(
-          Effect.onExit((exit) =>
-            Exit.isSuccess(exit) ? Effect.void : Effect.flatMap(saver.rescue, (folder) =>
-              progress.note(
-                folder === undefined ?
-                  "stopped before the first step was done" :
-                  `stopped; step ${position.step} is saved at ${folder}`
-              ))
+        })
+        let isFinishing = false
+        const rescue = Effect.gen(function* () {
+          if (isFinishing) return
+          // A step that is not finite was not written: what stands is saved all the same.
+          if (position.isWhole) yield* settle.pipe(Effect.catchTag("NonFiniteLoss", () => Effect.void))
+          const folder = yield* saver.rescue
+          yield* progress.note(
+            folder === undefined ?
+              "stopped before the first step was done" :
+              position.isWhole ?
+              `stopped; step ${position.step} is saved at ${folder}` :
+              `stopped; what was saved last is at ${folder}`
           )
+        })
+        yield* survivingLoss(
+          { recipe, run, position, copies, drop, progress },
+          Effect.gen(function* () {
+            isFinishing = false
+            yield* toTheEnd
+            isFinishing = true
+            yield* saver.finish // reads the device, too
+          })
+        ).pipe(
+          Effect.ensuring(noteSkipped),
+          Effect.onExit((exit) => Exit.isSuccess(exit) ? Effect.void : rescue),
+          Effect.ensuring(drop)
         )
-        yield* toTheEnd
-        yield* saver.finish
       })
     // However the session ends, by a validation or a checkpoint that fails too, its end is on record and has its page.
     yield* Effect.acquireUseRelease(tracking, follow, (tracker, exit) => tracker.end(exit))

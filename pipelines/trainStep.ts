@@ -3,6 +3,7 @@ import type { Tensor } from "@tensorflow/tfjs-core"
 import type { Embeddings, ImageTextBatch, Loss, Model, Optimizer } from "../lib/api/index.ts"
 import * as ops from "../lib/ops/index.ts"
 import type { Params, Value, VjpOptions } from "../lib/tensor/index.ts"
+import { flattenState, mapState } from "./stateTree.ts"
 import { disposeParams, leavesOf, mapParams, value, vjp, zipParams } from "../lib/tensor/index.ts"
 
 /** Parameters that can be trained; only the scale is known by name, for the clamp. */
@@ -124,7 +125,7 @@ export const applyUpdate = <P extends TwoTowerParams, S>(
   lr: number,
   [lo, hi]: readonly [number, number]
 ): AppliedUpdate<P, S> => {
-  const isScaleTrained = leavesOf(grads).some(({ path }) => path === "logitScale")
+  const isScaleTrained = isTrained(grads, "logitScale")
   const [updated, next] = optimizer.update(grads, state, params, lr)
   const before = updated.logitScale.tensor
   if (!isScaleTrained) return { params: updated, state: next, logitScaleBeforeClamp: tf.keep(tf.clone(before)) }
@@ -133,4 +134,62 @@ export const applyUpdate = <P extends TwoTowerParams, S>(
     (parameter, path) => path === "logitScale" ? value(tf.keep(ops.raw.clamp(parameter.tensor, lo, hi))) : parameter
   )
   return { params: clamped, state: next, logitScaleBeforeClamp: before }
+}
+
+const isTrained = (grads: Params, wanted: string): boolean => leavesOf(grads).some(({ path }) => path === wanted)
+
+/**
+ * The same for an engine that answers late, on which nobody knows yet whether the step is finite: where `isOn` [1] is 0,
+ * parameters and the tensors of the state have the bits that they had. Consumes the same; `isOn` stays the caller's.
+ */
+export const applyUpdateIf = <P extends TwoTowerParams, S>(
+  isOn: Tensor,
+  optimizer: Optimizer<P, S>,
+  grads: P,
+  state: S,
+  params: P,
+  lr: number,
+  [lo, hi]: readonly [number, number]
+): { readonly params: P; readonly state: S } => {
+  const isScaleTrained = isTrained(grads, "logitScale")
+  const [updated, next] = optimizer.updateIf === undefined ?
+    chosenUpdate(isOn, optimizer, grads, state, params, lr) :
+    optimizer.updateIf(isOn, grads, state, params, lr)
+  if (!isScaleTrained) return { params: updated, state: next }
+  const clamped = mapParams(updated, (parameter, path) => {
+    if (path !== "logitScale") return parameter
+    const { tensor } = parameter
+    const scale = tf.tidy(() => ops.raw.select(isOn, ops.raw.clamp(tensor, lo, hi), tensor))
+    tensor.dispose()
+    return value(tf.keep(scale))
+  })
+  return { params: clamped, state: next }
+}
+
+/** The update of an optimizer that cannot be told to do nothing: what was there is kept beside it, then one is chosen. */
+const chosenUpdate = <P extends TwoTowerParams, S>(
+  isOn: Tensor,
+  optimizer: Optimizer<P, S>,
+  grads: P,
+  state: S,
+  params: P,
+  lr: number
+): readonly [P, S] => {
+  const copy = (tree: Value): Value => value(tf.keep(tf.clone(tree.tensor)))
+  const before = { params: mapParams(params, copy), state: mapState(state, copy) }
+  const [updated, next] = optimizer.update(grads, state, params, lr)
+  const choose = (now: Value, then: Value): Value => {
+    const chosen = tf.keep(ops.raw.select(isOn, now.tensor, then.tensor))
+    for (const { tensor } of [now, then]) tensor.dispose()
+    return value(chosen)
+  }
+  const old = flattenState(before.state).values
+  const chosenParams = zipParams(updated, before.params, choose)
+  return [
+    chosenParams,
+    mapState(next, (now, path) => {
+      const then = old.get(path)
+      return then === undefined ? now : choose(now, then)
+    })
+  ]
 }

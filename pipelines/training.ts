@@ -107,7 +107,7 @@ export const makeStep = <P extends TwoTowerParams, S>(
           held.gradients = undefined // the update consumes them
           disposeFigures(total)
           position.isWhole = false
-          const grads = config.gradientClip === null ? total.grads : clip(total.grads, config.gradientClip.maxNorm)
+          const grads = clipGradients(total.grads, config.gradientClip)
           const next = applyUpdate(optimizer, grads, position.state, position.params, lr, config.logitScaleClamp)
           next.logitScaleBeforeClamp.dispose()
           position.params = next.params
@@ -147,10 +147,11 @@ export const makeStep = <P extends TwoTowerParams, S>(
 }
 
 /** Gradients whose norm is at most `maxNorm`; consumes those given. */
-const clip = <P extends TwoTowerParams>(grads: P, maxNorm: number): P =>
-  clipByGlobalNorm<P>(maxNorm).update(grads, null, grads)[0]
+export const clipGradients = <P extends TwoTowerParams>(grads: P, limit: TrainConfig["gradientClip"]): P =>
+  limit === null ? grads : clipByGlobalNorm<P>(limit.maxNorm).update(grads, null, grads)[0]
 
-const notFinite = (step: number, loss: number, gradNorm: number): NonFiniteLoss =>
+/** The error of a step whose figures are not finite, before its state is saved. */
+export const notFinite = (step: number, loss: number, gradNorm: number): NonFiniteLoss =>
   new NonFiniteLoss({
     step,
     loss,

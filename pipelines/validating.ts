@@ -42,7 +42,7 @@ export const validateIfDue = <P extends TwoTowerParams, S, E, R>(
     const { step } = position
     const { validated } = run
     const isDue = step > 0 && (step % every === 0 || step === steps)
-    if (isDue && validated.step !== step) {
+    if (isDue && validated.step < step) { // a step that a lost device made to be repeated was validated
       const { protocol, dataset, n, metrics, chance } = yield* ask(encodersAt(recipe, position))
       const value = metrics[metric]
       if (value === undefined) {

@@ -45,8 +45,8 @@ export const textOf = (answer: Answer, field: string): string => {
 }
 
 /** A program that is being measured. */
-export interface Program {
-  readonly ask: (request: Request) => Promise<Answer>
+export interface Program<R = Request> {
+  readonly ask: (request: R) => Promise<Answer>
   /** Ends it and waits until its memory is free. */
   readonly end: () => Promise<void>
 }
@@ -59,7 +59,7 @@ interface Pending {
 const ended = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null
 
 /** Starts a program. Its stderr goes to ours. `ask` rejects with its error, or when it ends before it has answered. */
-export const start = (name: string, command: string, args: ReadonlyArray<string>): Program => {
+export const start = <R = Request>(name: string, command: string, args: ReadonlyArray<string>): Program<R> => {
   const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] })
   const waiting: Array<Pending> = []
   const fail = (message: string): void => waiting.splice(0).forEach(({ reject }) => reject(new Error(message)))

@@ -197,13 +197,13 @@ class Clip(nn.Module):
         for block in self.transformer.resblocks:
             x = block(x, self.mask)
         x = self.ln_final(x)
-        return x[torch.arange(len(x)), tokens.argmax(-1)] @ self.text_projection
+        return x[torch.arange(len(x), device=x.device), tokens.argmax(-1)] @ self.text_projection
 
     def loss(self, images, tokens):
         """Image and text embeddings, and the symmetric contrastive loss with its exact gradient."""
         image, text = self.encode_image(images), self.encode_text(tokens)
         logits = self.logit_scale.exp() * F.normalize(image, dim=-1) @ F.normalize(text, dim=-1).T
-        labels = torch.arange(len(images))
+        labels = torch.arange(len(images), device=image.device)
         return image, text, (F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels)) / 2
 
 
@@ -297,4 +297,5 @@ def main():
         print(json.dumps(answer), flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

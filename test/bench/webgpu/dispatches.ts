@@ -1,4 +1,5 @@
-/** Counts the dispatches of a process, tfjs's and ours, where every one of them passes. */
+/** Counts what passes the interface of WebGPU in a process, tfjs's and ours. */
+
 let count = 0
 let isWatched = false
 
@@ -19,4 +20,28 @@ export const watchDispatches = (): void => {
       original.call(this, x, y, z)
     }
   })
+}
+
+/** Begins to count pipelines; gives the count. */
+export const countPipelines = (): () => number => {
+  let made = 0
+  const { prototype } = GPUDevice
+  const [now, later] = [prototype.createComputePipeline, prototype.createComputePipelineAsync]
+  Object.defineProperty(prototype, "createComputePipeline", {
+    configurable: true,
+    writable: true,
+    value: function (this: GPUDevice, descriptor: GPUComputePipelineDescriptor): GPUComputePipeline {
+      made += 1
+      return now.call(this, descriptor)
+    }
+  })
+  Object.defineProperty(prototype, "createComputePipelineAsync", {
+    configurable: true,
+    writable: true,
+    value: function (this: GPUDevice, descriptor: GPUComputePipelineDescriptor): Promise<GPUComputePipeline> {
+      made += 1
+      return later.call(this, descriptor)
+    }
+  })
+  return () => made
 }

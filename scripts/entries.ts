@@ -14,6 +14,7 @@ export interface Entry {
 export const entries: ReadonlyArray<Entry> = [
   { path: ".", source: "pipelines/diffclip.ts", bundle: "diffclip" },
   { path: "./node", source: "pipelines/node.ts", bundle: "node" },
+  { path: "./browser", source: "pipelines/browser.ts", bundle: "browser" },
   { path: "./pipelines", source: "pipelines/index.ts", bundle: "pipelines" },
   { path: "./models", source: "lib/models/index.ts", bundle: "models" },
   { path: "./data", source: "lib/data/index.ts", bundle: "data" },

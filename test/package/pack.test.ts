@@ -85,6 +85,7 @@ describe("in a browser", () => {
   /** What a browser's bundle may ask Node for: nothing, not even in a line that is never run there. */
   const allowed: Readonly<Record<string, ReadonlyArray<Bundle["outside"][number]>>> = {
     "diffclip": [],
+    "diffclip/browser": [],
     "diffclip/models": [],
     "diffclip/data": [],
     "diffclip/eval": [],

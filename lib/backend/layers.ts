@@ -39,7 +39,8 @@ type Open = Effect.Effect<BackendShape, OpenError, Scope.Scope>
 
 /** What keeps the engine from starting, in words that say what to do. */
 const whyNot = (cause: unknown): string => {
-  if (globalThis.SharedArrayBuffer === undefined) {
+  // A page without the name can still make shared memory, and can be told that it has threads only with the headers.
+  if (globalThis.SharedArrayBuffer === undefined && !(cause instanceof RangeError)) {
     return "the CPU engine did not start: this runtime has no SharedArrayBuffer. In a browser, serve the page with " +
       "Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp"
   }

@@ -68,7 +68,7 @@ let opening: Promise<unknown> = Promise.resolve()
 /**
  * Registers our engine with tfjs as `diffclip-cpu`, starts its workers and waits until they are ready. It is not made
  * tfjs's current backend: `tf.setBackend("diffclip-cpu")` does that. A second call while the engine is open shares it
- * and only changes the number of threads. Rejects with RangeError for a number of threads outside 1..16, with
+ * and only changes the number of threads. Rejects with RangeError for a number of threads that is not to be had here, with
  * BlasUnavailable where a BLAS was asked for and there is none, with Error when the open engine has another arithmetic
  * or another BLAS than asked for, and with the cause when a worker does not start.
  */
@@ -85,7 +85,7 @@ const register = async (options: CpuOptions): Promise<CpuEngine> => {
     throw new RangeError(`registerCpu: expected 1 to ${MOST_THREADS} threads, found ${threads}`)
   }
   const missing = noThreads()
-  if (threads > 1 && missing !== undefined) throw new Error(`${threads} threads are not to be had: ${missing}`)
+  if (threads > 1 && missing !== undefined) throw new RangeError(`${threads} threads are not to be had: ${missing}`)
   const [backend, { path, reason }] = await openBackend(options)
   backend.openers += 1
   let isOpen = true

@@ -104,7 +104,7 @@ export interface Planning {
   /** A tensor without numbers, kept; the caller's. */
   readonly tensor: (shape: ReadonlyArray<number>, dtype?: "float32" | "int32") => Tensor
   /** Bytes as the engine itself would count them. */
-  readonly usage: () => ArenaUsage
+  readonly usage: () => Pick<ArenaUsage, "bytesInUse" | "peakBytes" | "reachedBytes">
   /** Forgets earlier peaks. */
   readonly resetPeak: () => void
   /** What kernels would have done since the last call. */

@@ -103,10 +103,10 @@ const demoteStock = (): void => {
 export const registerStock = (
   name: string,
   device: GPUDevice,
-  info: GPUAdapterInfo,
+  info: Pick<GPUAdapterInfo, "vendor" | "architecture">,
   replacements: ReadonlyArray<Replacement>
 ): StockEngine => {
-  const backend: object = new webgpu.WebGPUBackend(device, info)
+  const backend: object = new webgpu.WebGPUBackend(device, info as GPUAdapterInfo) // which reads no more of it than that
   if (!hasInternals(backend) || !(backend instanceof tf.KernelBackend)) {
     throw new Error(
       "@tensorflow/tfjs-backend-webgpu is not the version this was written for (4.22.0), it lacks " +

@@ -3,6 +3,7 @@ import { adamWKernels } from "./adamW.ts"
 import { adamWListKernels } from "./adamWList.ts"
 import { attentionKernels } from "./attention.ts"
 import { columnSumsKernels } from "./columnSums.ts"
+import { contrastiveKernels } from "./contrastive.ts"
 import { diffAttentionKernels } from "./diffAttention.ts"
 import { firstMaximaKernels } from "./firstMaxima.ts"
 import { gatherRowsKernels } from "./gatherRows.ts"
@@ -24,6 +25,7 @@ export const webgpuKernels: ReadonlyArray<Replacement> = [
   ...adamWListKernels,
   ...attentionKernels,
   ...columnSumsKernels,
+  ...contrastiveKernels,
   ...diffAttentionKernels,
   ...firstMaximaKernels,
   ...gatherRowsKernels,

@@ -140,7 +140,7 @@ describe("plans of kernels on rows, columns and single numbers", () => {
       const buffers = Object.values<Binding>(shader.bindings).length
       expect(buffers).toBeLessThanOrEqual(leastLimits.maxStorageBuffersPerShaderStage)
     }
-    expect(Math.max(...shaders.map(sharedBytes))).toBe(2 * 256 * 16) // the largest: two sums of four columns a thread
+    expect(Math.max(...shaders.map(sharedBytes))).toBe(2 * 128 * 16) // the largest: two sums of four columns a thread
   })
 
   it("a sum is over leading axes where they come first and there are any", () => {

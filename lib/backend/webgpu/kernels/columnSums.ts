@@ -6,7 +6,9 @@ import { type Replacement, stockKernel } from "../tfjs.ts"
 import { unitType } from "./rows.ts"
 import { zeros } from "./zeros.ts"
 
-const THREADS = 256
+const THREADS = 128
+/** More threads a column than this join their sums in two steps. */
+const FLAT = 16
 /** Threads of a workgroup that stand side by side, each with a column or four; the others share its rows. */
 const LANES = [1, 8, 32] as const
 /** So few rows are added up at once; of more, each workgroup takes as many at least. */
@@ -30,11 +32,12 @@ export const columnDeclarations = ({ isVec4 }: ColumnSumsParams, names: Readonly
 /**
  * The statements of a pass over [rows, units], a unit being one or four columns: for each `chunk` of rows and each of
  * `names` a sum, written to name[chunk * units + column]. `add` is one row's share, to `nameSum`; it sees `row`, `column`
- * and `at`, the place of its unit. A thread adds every (THREADS / lanes)-th row of a chunk, the workgroup then its
- * threads' sums pairwise: a fixed order.
+ * and `at`, the place of its unit. A thread adds every (THREADS / lanes)-th row of a chunk, the first row of threads
+ * then what all of them have: a fixed order.
  */
 export const columnBody = ({ lanes, isVec4 }: ColumnSumsParams, names: ReadonlyArray<string>, add: string): string => {
   const each = (text: (name: string) => string) => names.map(text).join(" ")
+  const height = THREADS / lanes
   return `let number = group.y * groups.x + group.x;
 if (number >= settings.count) { return; }
 let block = number / settings.across;
@@ -42,18 +45,28 @@ let column = (number % settings.across) * ${lanes}u + lane % ${lanes}u;
 ${each((name) => `var ${name}Sum = ${unitType(isVec4)}(0.0);`)}
 if (column < settings.units) {
   let end = min(settings.rows, (block + 1u) * settings.chunk);
-  for (var row = block * settings.chunk + lane / ${lanes}u; row < end; row += ${THREADS / lanes}u) {
+  for (var row = block * settings.chunk + lane / ${lanes}u; row < end; row += ${height}u) {
     let at = row * settings.units + column;
     ${add}
   }
 }
 ${each((name) => `${name}Sums[lane] = ${name}Sum;`)}
-for (var half = ${THREADS / 2}u; half >= ${lanes}u; half /= 2u) {
-  workgroupBarrier();
-  if (lane < half) { ${each((name) => `${name}Sums[lane] += ${name}Sums[lane + half];`)} }
+workgroupBarrier();
+${
+    height <= FLAT ? "" : `if (lane < ${FLAT * lanes}u) {
+  for (var i = lane + ${FLAT * lanes}u; i < ${THREADS}u; i += ${FLAT * lanes}u) { ${
+      each((name) => `${name}Sum += ${name}Sums[i];`)
+    } }
+  ${each((name) => `${name}Sums[lane] = ${name}Sum;`)}
 }
+workgroupBarrier();`
+  }
 if (lane < ${lanes}u && column < settings.units) {
-  ${each((name) => `${name}[block * settings.units + column] = ${name}Sums[lane];`)}
+  ${each((name) => `${name}Sum = ${name}Sums[lane];`)}
+  for (var i = 1u; i < ${Math.min(height, FLAT)}u; i++) { ${
+    each((name) => `${name}Sum += ${name}Sums[lane + ${lanes}u * i];`)
+  } }
+  ${each((name) => `${name}[block * settings.units + column] = ${name}Sum;`)}
 }`
 }
 

@@ -36,22 +36,50 @@ export const planRows = (
 /** Threads of a workgroup, for `workgroup`. */
 export const rowsWorkgroup: readonly [number, number] = [THREADS, 1]
 
-/**
- * `fn rowSum(lane: u32, value) -> value` for f32 or vec2<f32>: the sum over the threads of a row, pairwise, that all of
- * them are given. To be called by all threads of a workgroup.
- */
-export const rowSum = ({ threads }: RowsParams, type: "f32" | "vec2<f32>"): string =>
-  `var<workgroup> sums: array<${type}, ${THREADS}>;
-fn rowSum(lane: u32, value: ${type}) -> ${type} {
+/** More threads a row than this join their values in two steps. */
+const FLAT = 32
+const STEP = 16
+
+/** `fn name(lane: u32, value: type) -> type`, see `rowSum`; `join` of two values in WGSL. */
+const rowReduction = (
+  { threads }: RowsParams,
+  name: string,
+  type: "f32" | "vec2<f32>",
+  join: (a: string, b: string) => string
+): string => {
+  const joinAll = (from: string, until: number, step: number): string =>
+    `for (var i = ${from}; i < ${until}u; i += ${step}u) { all = ${join("all", `${name}Parts[first + i]`)}; }`
+  return `var<workgroup> ${name}Parts: array<${type}, ${THREADS}>;
+fn ${name}(lane: u32, value: ${type}) -> ${type} {
+  let part = lane % ${threads}u;
+  let first = lane - part;
+  var all = value;
+  workgroupBarrier(); // what was here before has been read
+  ${name}Parts[lane] = value;
   workgroupBarrier();
-  sums[lane] = value;
-  for (var half = ${threads / 2}u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (lane % ${threads}u < half) { sums[lane] += sums[lane + half]; }
+  ${
+    threads <= FLAT ? "" : `if (part < ${STEP}u) {
+    ${joinAll(`part + ${STEP}u`, threads, STEP)}
+    ${name}Parts[lane] = all;
   }
-  workgroupBarrier();
-  return sums[lane - lane % ${threads}u];
+  workgroupBarrier();`
+  }
+  all = ${name}Parts[first];
+  ${joinAll("1u", threads <= FLAT ? threads : STEP, 1)}
+  return all;
 }`
+}
+
+/**
+ * `fn rowSum(lane: u32, value) -> value` for f32 or vec2<f32>: the sum over the threads of a row, in a fixed order, which
+ * all of them are given. To be called by all threads of a workgroup. Each thread adds up what the others wrote: on a
+ * card reads of shared memory cost less than a barrier for each halving, and on the CPU much less.
+ */
+export const rowSum = (params: RowsParams, type: "f32" | "vec2<f32>"): string =>
+  rowReduction(params, "rowSum", type, (a, b) => `${a} + ${b}`)
+
+/** `fn rowMax(lane: u32, value: f32) -> f32`, after the fashion of `rowSum`, on memory of its own. */
+export const rowMax = (params: RowsParams): string => rowReduction(params, "rowMax", "f32", (a, b) => `max(${a}, ${b})`)
 
 /**
  * The first statements of a kernel: `row`, `part` (which thread of it this is), `first` (where it begins) and `end`, its

@@ -5,6 +5,7 @@ import { fused, type Replacement } from "../tfjs.ts"
 import {
   eachUnit,
   planRows,
+  rowMax,
   type RowsParams,
   rowsSettings,
   rowStart,
@@ -19,19 +20,6 @@ type RowsSetting = keyof typeof rowsSettings
 
 /** The least f32: what a hidden score is, and a maximum of none. Not -infinity, which WGSL may take not to exist. */
 const LEAST = "-3.40282346638528859812e+38f"
-
-/** `fn rowMax`, after the fashion of `rowSum`, on memory of its own. */
-const rowMax = ({ threads }: RowsParams): string =>
-  `var<workgroup> maxima: array<f32, ${rowsWorkgroup[0]}>;
-fn rowMax(lane: u32, value: f32) -> f32 {
-  maxima[lane] = value;
-  for (var half = ${threads / 2}u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (lane % ${threads}u < half) { maxima[lane] = max(maxima[lane], maxima[lane + half]); }
-  }
-  workgroupBarrier();
-  return maxima[lane - lane % ${threads}u];
-}`
 
 /** Whether the columns of unit `i` are to be seen from row `seen` of a map. */
 const seen = (isVec4: boolean): string =>

@@ -17,7 +17,7 @@ import {
 } from "../../../lib/backend/webgpu/kernels/contrastiveForward.ts"
 import { productCode } from "../../../lib/backend/webgpu/kernels/contrastiveProduct.ts"
 import { leastLimits } from "../../../lib/backend/webgpu/limits.ts"
-import { wgslOf } from "../../../lib/backend/webgpu/shader.ts"
+import { type Shader, wgslOf } from "../../../lib/backend/webgpu/shader.ts"
 
 const EDGE = 64
 const SIZES: Readonly<Record<string, number>> = { "f32": 4, "vec2<f32>": 8, "vec4<f32>": 16 }
@@ -28,6 +28,14 @@ const sharedBytes = (text: string): number =>
     (sum, [, element = "", count]) => sum + (SIZES[element] ?? Number.NaN) * Number(count),
     0
   )
+
+/** What a shader asks of a device. */
+const needsOf = <B extends string, U extends string>(shader: Shader<B, U>) => ({
+  key: shader.key,
+  bytes: sharedBytes(wgslOf(shader)),
+  threads: shader.workgroup[0] * shader.workgroup[1],
+  buffers: Object.keys(shader.bindings).length
+})
 
 /** Ranges that follow one another from 0 to b, and tiles that cover each of them and all rows, none of them idle. */
 const expectCover = (ranges: ReadonlyArray<Columns>, b: number): void => {
@@ -70,15 +78,17 @@ describe("contrastive's plan", () => {
   })
 
   it("every shader fits the least device: 16 KiB, 256 threads, 8 buffers", () => {
-    const params = [{ isVector: true }, { isVector: false }]
-    const shaders = [
-      ...params.flatMap((own) => [statisticsCode(own), weightsCode(own), productCode(own)]),
-      ...[mergeCode({}), packCode({}), lossCode({ width: 256 }), slopeCode({ width: 256 })]
-    ]
-    for (const shader of shaders) {
-      expect(sharedBytes(wgslOf(shader)), shader.key).toBeLessThanOrEqual(leastLimits.maxComputeWorkgroupStorageSize)
-      expect(shader.workgroup[0] * shader.workgroup[1]).toBeLessThanOrEqual(256)
-      expect(Object.keys(shader.bindings).length).toBeLessThanOrEqual(8)
+    const shaders = [true, false].flatMap((isVector) => [
+      needsOf(statisticsCode({ isVector })),
+      needsOf(weightsCode({ isVector })),
+      needsOf(productCode({ isVector }))
+    ])
+    shaders.push(needsOf(mergeCode({})), needsOf(packCode({})))
+    shaders.push(needsOf(lossCode({ width: 256 })), needsOf(slopeCode({ width: 256 })))
+    for (const { key, bytes, threads, buffers } of shaders) {
+      expect(bytes, key).toBeLessThanOrEqual(leastLimits.maxComputeWorkgroupStorageSize)
+      expect(threads, key).toBeLessThanOrEqual(leastLimits.maxComputeInvocationsPerWorkgroup)
+      expect(buffers, key).toBeLessThanOrEqual(leastLimits.maxStorageBuffersPerShaderStage)
     }
     expect(new Set(shaders.map(({ key }) => key)).size).toBe(shaders.length)
   })

@@ -26,7 +26,14 @@ export const suite = (test: NonNullable<ViteUserConfig["test"]>): ViteUserConfig
 const config: ViteUserConfig = suite({
   include: ["test/**/*.test.ts"],
   setupFiles: [at("./test/seed.ts")],
-  exclude: ["test/soak/**", "test/webgpu/**", "test/runtimes/**", "test/package/**", "node_modules/**"]
+  exclude: [
+    "test/soak/**",
+    "test/webgpu/**",
+    "test/runtimes/**",
+    "test/package/**",
+    "test/browser/**",
+    "node_modules/**"
+  ]
 })
 
 export default config

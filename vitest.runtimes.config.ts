@@ -1,9 +1,9 @@
 import type { ViteUserConfig } from "vitest/config"
 import { suite } from "./vitest.config.ts"
 
-/** Starts other runtimes and the built package, which mostly wait for single-threaded processes: two files at a time. */
+/** Starts other runtimes, a browser and the built package, which mostly wait for one thread each: two files at a time. */
 const config: ViteUserConfig = suite({
-  include: ["test/runtimes/**/*.test.ts", "test/package/**/*.test.ts"],
+  include: ["test/runtimes/**/*.test.ts", "test/package/**/*.test.ts", "test/browser/**/*.test.ts"],
   maxWorkers: 2,
   testTimeout: 180_000,
   hookTimeout: 180_000

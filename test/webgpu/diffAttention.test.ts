@@ -91,7 +91,8 @@ describe("diffAttention on WebGPU", () => {
   })
 
   it.each([4, 6, 10])("heads of width %s, whole vectors or not", async (headDim) => {
-    for (const [n, causal] of [[1, false], [33, false], [18, true]] as const) {
+    const several = headDim === 4 ? 197 : 18 // the narrowest are quick to compose too
+    for (const [n, causal] of [[1, false], [33, false], [several, true]] as const) {
       const sizes = { b: 2, n, headDim, numHeads: 6, causal }
       await check(sizes, inputsOf(sizes))
     }
@@ -100,8 +101,6 @@ describe("diffAttention on WebGPU", () => {
   it("the tokens and heads of ViT-B/16, and its gradients repeat bit for bit", async () => {
     const sizes = { n: 197, headDim: 64, numHeads: 2 }
     await check(sizes, inputsOf(sizes))
-    const causal = { ...sizes, causal: true }
-    await check(causal, inputsOf(causal))
     const [first, second] = [await bothWays(sizes, inputsOf(sizes)), await bothWays(sizes, inputsOf(sizes))]
     expect(second).toEqual(first)
   })

@@ -1,9 +1,10 @@
 import * as tf from "@tensorflow/tfjs-core"
 import { describe, expect, it } from "vitest"
+import { diffAttentionKernels } from "../../lib/backend/webgpu/kernels/diffAttention.ts"
 import { diffAttentionBackward, diffAttentionForward } from "../../lib/ops/diffAttention.ts"
 import { run } from "../../lib/ops/kernel.ts"
 import { byComposition, byKernel, errorOf, expectAgreement, type Host, normals, type Outputs } from "./compare.ts"
-import { onGpu } from "./device.ts"
+import { engine, onGpu } from "./device.ts"
 
 interface Sizes {
   readonly b?: number
@@ -103,6 +104,33 @@ describe("diffAttention on WebGPU", () => {
     await check(sizes, inputsOf(sizes))
     const [first, second] = [await bothWays(sizes, inputsOf(sizes)), await bothWays(sizes, inputsOf(sizes))]
     expect(second).toEqual(first)
+  })
+
+  it.each([1100, 240])("adapters with little workgroup memory, as if %s bytes, take smaller tiles", async (memory) => {
+    const { gpu } = await engine()
+    const limits = { ...gpu.limits, maxComputeWorkgroupStorageSize: memory }
+    const [sizes, shape] = [{ n: 7, headDim: 6, numHeads: 2 }, [1, 7, 12]]
+    const inputs = inputsOf(sizes)
+    const tensors = await onGpu(() => {
+      const tensorOf = ({ shape, values }: Host) => tf.tensor(values, [...shape])
+      const { q, k, v, dy, lambda } = inputs
+      const given = { q: tensorOf(q), k: tensorOf(k), v: tensorOf(v), dy: tensorOf(dy), lambda: tensorOf(lambda) }
+      const [forward, backward] = diffAttentionKernels.map(({ on }) => (more: Readonly<Record<string, tf.Tensor>>) => {
+        const attrs = { numHeads: sizes.numHeads, causal: false }
+        return [on({ ...gpu, limits })({ inputs: { ...given, ...more }, attrs, backend: {} })].flat()
+          .map((info) => tf.engine().makeTensorFromTensorInfo(info))
+      })
+      const [out, stats] = forward?.({}) ?? []
+      if (out === undefined || stats === undefined) throw new Error("no result")
+      return { made: [...Object.values(given), stats], results: [out, ...backward?.({ stats }) ?? []] }
+    })
+    const expected = bothCompositions(sizes, inputs)
+    expect(tensors.results.map((tensor) => tensor.shape)).toEqual([shape, shape, shape, shape, []])
+    for (const [i, name] of names.entries()) {
+      const found = Float32Array.from(await tensors.results[i]?.data() ?? [])
+      expect(errorOf(found, expected[name]), name).toBeLessThanOrEqual(1e-5)
+    }
+    tf.dispose([...tensors.made, ...tensors.results])
   })
 
   it("any lambda: zero, negative, above one", async () => {

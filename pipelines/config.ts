@@ -88,6 +88,12 @@ export interface TrainConfig {
    * third more time. `auto`: only where the run would not fit the machine's memory otherwise. Changes no bit.
    */
   readonly checkpointBlocks: "none" | "blocks" | "auto"
+  /**
+   * `longest`: the text tower sees no more tokens than the longest caption of a pass has (`cutText`). The same maths in
+   * less time; sums are rounded otherwise, so a run is resumed with what it began with. Runs of versions before this
+   * field: `none`.
+   */
+  readonly textCut: "longest" | "none"
   /** What becomes of a run that the machine's memory would not hold: it is refused before it begins, or announced. */
   readonly memoryCheck: "refuse" | "warn"
   readonly optimizer: {
@@ -153,6 +159,7 @@ export const paperRecipe: TrainConfig = {
   updateFreq: 1,
   gradientClip: null,
   checkpointBlocks: "auto",
+  textCut: "longest",
   memoryCheck: "refuse",
   optimizer: { beta1: 0.9, beta2: 0.98, eps: 1e-8, weightDecay: 0.5 },
   schedule: { peak: 5e-4, start: 1e-6, end: 1e-5, warmup: { epochs: 1 } },
@@ -205,6 +212,7 @@ export const TrainConfig: Schema.Codec<TrainConfig> = Schema.Struct({
   updateFreq: PositiveInt,
   gradientClip: Schema.NullOr(Schema.Struct({ maxNorm: Positive })),
   checkpointBlocks: Schema.Literals(["none", "blocks", "auto"]),
+  textCut: Schema.Literals(["longest", "none"]),
   memoryCheck: Schema.Literals(["refuse", "warn"]),
   optimizer: Schema.Struct({ beta1: Rate, beta2: Rate, eps: Positive, weightDecay: NonNegative }),
   schedule: Schema.Struct({ peak: Positive, start: NonNegative, end: NonNegative, warmup: WarmupSchema }),

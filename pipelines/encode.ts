@@ -8,7 +8,7 @@ import type { Tokenizer } from "../lib/text/index.ts"
 import { clipTokenizer, compactTokenizer } from "../lib/text/index.ts"
 import type { TrainConfig } from "./config.ts"
 
-/** A batch as typed arrays, before it becomes tensors: images [B, 3, S, S], tokens [B, L]. */
+/** A batch as typed arrays, before it becomes tensors: images [B, 3, S, S], tokens [B, L], L the context length or less. */
 export interface EncodedBatch {
   readonly size: number
   readonly images: Float32Array
@@ -79,10 +79,37 @@ export const encodeTraining = (
   }))
 })
 
+/** Lengths of cut captions are multiples of it, so that shapes, and on a GPU shaders and buffers, repeat. */
+const CUT_MULTIPLE = 8
+
+/**
+ * The batch without the columns of tokens that change nothing: a caption is pooled at its first largest id, the end of
+ * the text, and no token sees what comes after it. What is kept ends with the last of these ends, rounded up to a multiple
+ * of eight. Outputs and gradients are the same but for the rounding of sums over fewer zeros.
+ */
+export const cutText = (batch: EncodedBatch): EncodedBatch => {
+  const { size, tokens } = batch
+  if (size === 0) return batch
+  const length = tokens.length / size
+  const rows = Array.from({ length: size }, (_, i) => tokens.subarray(i * length, (i + 1) * length))
+  const longest = Math.max(...rows.map((row) => 1 + row.indexOf(row.reduce((a, b) => Math.max(a, b)))))
+  const kept = Math.min(length, CUT_MULTIPLE * Math.ceil(longest / CUT_MULTIPLE))
+  if (kept === length) return batch
+  const cut = new Int32Array(size * kept)
+  rows.forEach((row, i) => cut.set(row.subarray(0, kept), i * kept))
+  return { ...batch, tokens: cut }
+}
+
 /** A batch on the engine in use; the caller owns both tensors. */
 export const batchTensors = <In>({ image, text }: Transform<In>, batch: EncodedBatch): ImageTextBatch => ({
   images: tf.keep(tf.tensor4d(batch.images, [batch.size, 3, image.size, image.size])),
-  tokens: tf.keep(tf.tensor2d(batch.tokens, [batch.size, text.contextLength], "int32"))
+  tokens: tf.keep(
+    tf.tensor2d(
+      batch.tokens,
+      [batch.size, batch.size === 0 ? text.contextLength : batch.tokens.length / batch.size],
+      "int32"
+    )
+  )
 })
 
 /** Frees a batch. */

@@ -5,7 +5,7 @@ import type { Batch } from "../lib/data/index.ts"
 import { disposeParams, keyOf, type Params, type VjpOptions } from "../lib/tensor/index.ts"
 import type { TrainConfig } from "./config.ts"
 import { embedPass, lossPass, type LossResult, type PairEmbeddings, pullPass } from "./cachedStep.ts"
-import { batchTensors, disposeBatch, encodeTraining, tokenizerOf, trainingTransform } from "./encode.ts"
+import { batchTensors, cutText, disposeBatch, encodeTraining, tokenizerOf, trainingTransform } from "./encode.ts"
 import type { Recipe } from "./training.ts"
 import type { StepGradients, TwoTowerParams } from "./trainStep.ts"
 import { accumulate, addGradients, gradientsOf } from "./trainStep.ts"
@@ -60,7 +60,8 @@ export const makeGradients = <P extends TwoTowerParams, S>(
   /** A unit on the tensors of some samples, and the pause behind it. */
   const unitOn = (epoch: number, samples: Samples, use: (batch: ImageTextBatch) => void) =>
     Effect.suspend(() => {
-      const encoded = encodeTraining(transform, tokenizer, key, epoch, samples)
+      const whole = encodeTraining(transform, tokenizer, key, epoch, samples)
+      const encoded = config.textCut === "longest" ? cutText(whole) : whole
       return backend.sync(() => {
         const batch = batchTensors(model.transform, encoded)
         try {

@@ -38,11 +38,14 @@ const differences = (a: unknown, b: unknown, path = ""): ReadonlyArray<string> =
   )
 }
 
-/** The record with the fields of later versions of the library, whose defaults are what the earlier ones did. */
+/** What earlier versions did where the default of a later field is something else. */
+const before = { ...paperRecipe, textCut: "none" }
+
+/** The record with the fields of later versions of the library, as the earlier ones did it. */
 const completed = (record: AnyRecord): AnyRecord => ({
   validate: null,
   ...record,
-  train: overlay(paperRecipe, record["train"])
+  train: overlay(before, record["train"])
 })
 
 const asked = (record: AnyRecord): AnyRecord =>

@@ -3,7 +3,7 @@ import type { Block } from "../nn/index.ts"
 import { block, layerNorm } from "../nn/index.ts"
 import * as ops from "../ops/index.ts"
 import type { Value } from "../tensor/index.ts"
-import { checkShape, ShapeError, value } from "../tensor/index.ts"
+import { checkShape, ShapeError, showShape, value } from "../tensor/index.ts"
 import type { ClipConfig } from "./config.ts"
 import { layerNormEps } from "./config.ts"
 import type { TextTower, VisionTower } from "./params.ts"
@@ -72,20 +72,27 @@ export const runVision = <A>(
   return { embedded, blocks, pooled }
 }
 
-/** tokens [B, L] int32 -> every stage of the text tower; pooled at the first maximum of the ids. Source: REFERENCE 2.2. */
+/**
+ * tokens [B, L] int32 -> every stage of the text tower; pooled at the first maximum of the ids. L is the context length or
+ * less: no token sees what comes after it, so what stands after the pooled one may be left out. Source: REFERENCE 2.2.
+ */
 export const runText = <A>(
   config: ClipConfig,
   attend: (layer: number) => Attend<A>,
   p: TextTower<A>,
   tokens: Tensor
 ): TextTrace => {
-  const l = config.contextLength
-  checkShape("encodeText", "tokens", tokens, [undefined, l])
+  checkShape("encodeText", "tokens", tokens, [undefined, undefined])
+  const l = tokens.shape[1] ?? 0
+  if (l < 1 || l > config.contextLength) {
+    throw new ShapeError("encodeText", `tokens [B, 1 to ${config.contextLength}]`, showShape(tokens.shape))
+  }
   if (tokens.dtype !== "int32") throw new ShapeError("encodeText", "int32 tokens", `${tokens.dtype} tokens`)
   const b = tokens.shape[0] ?? 0
   const d = config.text.width
   const eps = layerNormEps(config.kind, "text")
-  const embedded = ops.add(ops.gatherRows(p.tokenEmbed, tokens), p.posEmbed) // [B, L, D]
+  const positions = l === config.contextLength ? p.posEmbed : ops.slice(p.posEmbed, 0, 0, l) // [L, D]
+  const embedded = ops.add(ops.gatherRows(p.tokenEmbed, tokens), positions) // [B, L, D]
   const blocks = runBlocks(p.blocks, attend, "quickGelu", eps, embedded)
   const last = blocks.at(-1) ?? embedded
   const normed = layerNorm(eps)(p.norm, last)

@@ -99,7 +99,7 @@ const measure = (name: Size, batchSize: number, microBatch: number, checkpointBl
       image,
       captions: [`a picture of number ${i}`]
     }))
-    const config = { ...paperRecipe, batchSize, microBatch, checkpointBlocks }
+    const config = { ...paperRecipe, textCut: "none" as const, batchSize, microBatch, checkpointBlocks }
     const plan = memoryOf(model, config, {
       planOn: planOnCpu,
       threads: backend.threads,

@@ -84,7 +84,7 @@ describe("a longer schedule", () => {
   it("fields that a later version added are what the earlier one did", () => {
     const old = { steps: 10, train: { batchSize: 8 } }
     const now = { steps: 10, validate: null, init: null, history: [], train: { batchSize: 8, tune: [] } }
-    const completed = { ...now, train: overlay(paperRecipe, now.train) }
+    const completed = { ...now, train: overlay({ ...paperRecipe, textCut: "none" }, now.train) }
     expect(Effect.runSync(checkSameRun("run", old, completed, 4, "resume"))).toEqual([])
   })
 })

@@ -47,7 +47,7 @@ const measured = (model: Clip<DiffClipParams>, asked: Asked): Promise<{ peakByte
   Effect.runPromise(
     Effect.gen(function* () {
       const backend = yield* Backend
-      const config = { ...paperRecipe, ...asked }
+      const config: TrainConfig = { ...paperRecipe, textCut: "none", ...asked } // a plan is for the longest captions
       const recipe = {
         ...{ model, loss: contrastive.exact, optimizer: adamW<DiffClipParams>(), schedule: () => 1e-3, config, backend }
       }

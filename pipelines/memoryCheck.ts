@@ -5,7 +5,14 @@ import { formatBytes, Progress } from "../lib/track/index.ts"
 import { type AvailableMemory, availableMemory } from "./availableMemory.ts"
 import type { TrainConfig } from "./config.ts"
 import { type ConfigInvalid, MemoryShort } from "./errors.ts"
-import { fitMemory, largestMicroBatch, type MemoryFacts, type MemoryFit, type MemoryPlan } from "./memoryPlan.ts"
+import {
+  fitMemory,
+  largestMicroBatch,
+  type MemoryFacts,
+  type MemoryFit,
+  type MemoryPlan,
+  type TooLarge
+} from "./memoryPlan.ts"
 import type { TwoTowerParams } from "./trainStep.ts"
 import { tuningOf } from "./tune.ts"
 
@@ -21,10 +28,12 @@ export const memoryHere: Effect.Effect<AvailableMemory, never, FileSystem.FileSy
 )
 
 /** What takes a plan's memory, largest first, for people. */
-export const showParts = ({ reachedBytes, stateBytes, host }: MemoryPlan): string =>
+export const showParts = ({ reachedBytes, deviceBytes, stateBytes, host }: MemoryPlan): string =>
   Object.entries({
-    "weights and optimizer": stateBytes,
-    "activations and gradients": reachedBytes - stateBytes,
+    ...(deviceBytes > 0 ? {} : {
+      "weights and optimizer": stateBytes,
+      "activations and gradients": reachedBytes - stateBytes
+    }),
     "decoded pictures": host.pictures + host.batch,
     "writing a checkpoint": host.checkpoint,
     "the runtime": host.runtime
@@ -52,10 +61,20 @@ const advice = (
   return "No microBatch makes it fit: take a smaller model"
 }
 
+/** What a run takes, for people: of the host, and of a device of its own memory. */
+const showNeeds = (plan: MemoryPlan): string =>
+  `${formatBytes(plan.totalBytes)} of memory` +
+  (plan.deviceBytes > 0 ? ` and ${formatBytes(plan.deviceBytes)} of the GPU's` : "")
+
+/** Why there is no plan, for people. */
+const showTooLarge = (error: TooLarge | undefined): string =>
+  error?._tag === "ExceedsLimit" ? `more than the adapter allows: ${error.message}` : "a tensor of more than 4 GiB"
+
 /**
- * Looks before a run whether the CPU engine can hold it, and chooses the blocks where the configuration says `auto`: all
+ * Looks before a run whether the engine can hold it, and chooses the blocks where the configuration says `auto`: all
  * are kept where that fits, and else they run again. Says what was chosen. Fails with MemoryShort where the run does not
- * fit, unless `memoryCheck` is `warn`. Other engines keep all blocks and are not looked at.
+ * fit, unless `memoryCheck` is `warn`. Of a GPU with memory of its own nobody knows how much that is: there, what no
+ * binding can hold is refused, and what the run will take is said.
  */
 export const checkMemory = <P extends TwoTowerParams>(
   model: Clip<P>,
@@ -70,10 +89,10 @@ export const checkMemory = <P extends TwoTowerParams>(
     }
     const progress = yield* Progress
     const available = yield* memoryHere
-    const known = { ...facts, planOn, threads: backend.threads }
-    const { config, plan, fits } = fitMemory(model, asked, available.bytes, known)
+    const known = { ...facts, planOn, threads: backend.threads, memoryOf: backend.memoryOf }
+    const { config, plan, tooLarge, fits } = fitMemory(model, asked, available.bytes, known)
     const predictedBytes = plan?.totalBytes ?? Infinity
-    const needs = plan === undefined ? "a tensor of more than 4 GiB" : `${formatBytes(plan.totalBytes)} of memory`
+    const needs = plan === undefined ? showTooLarge(tooLarge) : showNeeds(plan)
     if (fits) {
       yield* progress.note(
         `memory: ${needs} at most, ${available.of} ${formatBytes(available.bytes)}` +

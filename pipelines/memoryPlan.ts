@@ -1,5 +1,5 @@
 import type { Optimizer } from "../lib/api/index.ts"
-import { OutOfMemory, type PlanOn } from "../lib/backend/index.ts"
+import { ExceedsLimit, OutOfMemory, type PlanOn } from "../lib/backend/index.ts"
 import type { Clip } from "../lib/models/index.ts"
 import { adamW } from "../lib/optim/index.ts"
 import type { TrainConfig } from "./config.ts"
@@ -20,6 +20,8 @@ export const measuredEngine: EngineSpeed = { gflops: 150, gigaElements: 5 }
 export interface MemoryFacts {
   /** The engine that plans: `planOnCpu`, or the open one's `planOn`. */
   readonly planOn: PlanOn
+  /** Whose memory the engine takes; default the host's. */
+  readonly memoryOf?: "host" | "device" | undefined
   /** Samples of the data set; default as many as a window holds. */
   readonly numSamples?: number | undefined
   /** Threads of the engine; default 2. */
@@ -41,16 +43,18 @@ export interface HostMemory {
   readonly checkpoint: number
 }
 
-/** What a run takes on the CPU engine. */
+/** What a run takes on an engine. */
 export interface MemoryPlan {
   /** The most that the engine's blocks occupy at once; exact. */
   readonly engineBytes: number
   /** What the engine's memories take from the machine: the peak, and what lies unused between blocks. */
   readonly reachedBytes: number
+  /** Of that, what is the device's own and not the host's. */
+  readonly deviceBytes: number
   /** Weights, optimizer state and packing scratch: what cannot be smaller. */
   readonly stateBytes: number
   readonly host: HostMemory
-  /** `reachedBytes` and everything of `host`: what must be free when the run begins. */
+  /** `reachedBytes` but `deviceBytes`, and everything of `host`: what must be free when the run begins. */
   readonly totalBytes: number
   /** At `speed`: products at 85 % of a plain product's speed, element operations, and 10 microseconds a kernel. */
   readonly secondsPerStep: number
@@ -86,40 +90,57 @@ const hostOf = (
 export const secondsOf = ({ work }: PlannedStep, { gflops, gigaElements }: EngineSpeed = measuredEngine): number =>
   work.productFlops / (SHARE * gflops * 1e9) + work.elements / (gigaElements * 1e9) + work.calls * CALL_SECONDS
 
-/**
- * What training a model with a configuration takes on the CPU engine, found by running its step without memory and
- * arithmetic (`planStep`), in a fraction of a second. `auto` blocks count as kept. Undefined where one tensor would be
- * larger than the engine can have (4 GiB).
- */
-export const memoryOf = <P extends TwoTowerParams>(
+/** A tensor that an engine cannot have, whatever is free. */
+export type TooLarge = OutOfMemory | ExceedsLimit
+
+const isPlan = (plan: MemoryPlan | TooLarge): plan is MemoryPlan => "engineBytes" in plan
+
+/** The plan, or what keeps the engine from running a step at all. */
+const tryMemory = <P extends TwoTowerParams>(
   model: Clip<P>,
   config: TrainConfig,
-  { numSamples = config.data.windowSize, threads = 2, lrScaleOf, speed, planOn }: MemoryFacts
-): MemoryPlan | undefined => {
+  { numSamples = config.data.windowSize, threads = 2, memoryOf = "host", lrScaleOf, speed, planOn }: MemoryFacts
+): MemoryPlan | TooLarge => {
   const scale = lrScaleOf === undefined ? {} : { lrScaleOf }
   const optimizer: Optimizer<P, unknown> = adamW<P>({ ...config.optimizer, ...scale })
   const step = attempt(() =>
     planStep({ model, loss: lossOf(config.loss), optimizer, config, ...scale }, planOn, { threads })
   )
-  if (step === undefined) return undefined
+  if (step instanceof OutOfMemory || step instanceof ExceedsLimit) return step
   const host = hostOf(model, config, numSamples)
+  const deviceBytes = memoryOf === "device" ? step.reachedBytes : 0
   return {
     engineBytes: step.peakBytes,
     reachedBytes: step.reachedBytes,
+    deviceBytes,
     stateBytes: step.stateBytes,
     host,
-    totalBytes: step.reachedBytes + host.runtime + host.pictures + host.batch + host.checkpoint,
+    totalBytes: step.reachedBytes - deviceBytes + host.runtime + host.pictures + host.batch + host.checkpoint,
     secondsPerStep: secondsOf(step, speed),
     phases: step.phases
   }
 }
 
-/** The plan, or undefined where a tensor is larger than a memory of the engine. */
-const attempt = (plan: () => PlannedStep): PlannedStep | undefined => {
+/**
+ * What training a model with a configuration takes on an engine, found by running its step without memory and
+ * arithmetic (`planStep`), in a fraction of a second. `auto` blocks count as kept. Undefined where one tensor would be
+ * larger than the engine can have (4 GiB on the CPU, a GPU's largest binding).
+ */
+export const memoryOf = <P extends TwoTowerParams>(
+  model: Clip<P>,
+  config: TrainConfig,
+  facts: MemoryFacts
+): MemoryPlan | undefined => {
+  const plan = tryMemory(model, config, facts)
+  return isPlan(plan) ? plan : undefined
+}
+
+/** The plan, or the error of a tensor that is larger than the engine can have. */
+const attempt = (plan: () => PlannedStep): PlannedStep | TooLarge => {
   try {
     return plan()
   } catch (error) {
-    if (error instanceof OutOfMemory) return undefined
+    if (error instanceof OutOfMemory || error instanceof ExceedsLimit) return error
     throw error
   }
 }
@@ -129,8 +150,15 @@ export interface MemoryFit {
   /** The configuration with its blocks chosen: never `auto`. */
   readonly config: TrainConfig
   readonly plan: MemoryPlan | undefined
+  /** Where there is no plan: the tensor that the engine cannot have. */
+  readonly tooLarge: TooLarge | undefined
   readonly fits: boolean
 }
+
+const fitOf = (config: TrainConfig, found: MemoryPlan | TooLarge, availableBytes: number): MemoryFit =>
+  isPlan(found) ?
+    { config, plan: found, tooLarge: undefined, fits: fitsIn(found, availableBytes) } :
+    { config, plan: undefined, tooLarge: found, fits: false }
 
 const fitsIn = (plan: MemoryPlan | undefined, availableBytes: number): boolean =>
   plan !== undefined && plan.totalBytes <= availableBytes
@@ -143,13 +171,10 @@ export const fitMemory = <P extends TwoTowerParams>(
   facts: MemoryFacts
 ): MemoryFit => {
   const kept: TrainConfig = config.checkpointBlocks === "auto" ? { ...config, checkpointBlocks: "none" } : config
-  const plan = memoryOf(model, kept, facts)
-  if (config.checkpointBlocks !== "auto" || fitsIn(plan, availableBytes)) {
-    return { config: kept, plan, fits: fitsIn(plan, availableBytes) }
-  }
+  const fit = fitOf(kept, tryMemory(model, kept, facts), availableBytes)
+  if (config.checkpointBlocks !== "auto" || fit.fits) return fit
   const again: TrainConfig = { ...config, checkpointBlocks: "blocks" }
-  const second = memoryOf(model, again, facts)
-  return { config: again, plan: second, fits: fitsIn(second, availableBytes) }
+  return fitOf(again, tryMemory(model, again, facts), availableBytes)
 }
 
 /** Plans that a search makes at most. */

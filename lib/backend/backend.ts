@@ -45,6 +45,8 @@ export interface BackendShape {
    */
   readonly restart?: Effect.Effect<void, UnitError | CanaryFailed>
   readonly memory: Effect.Effect<BackendMemory>
+  /** Whose memory its tensors take: the host's (default), or the device's own, of which nobody tells how much there is. */
+  readonly memoryOf?: "host" | "device"
   /** Runs units on the engine without memory and arithmetic, to learn what they would take; engines that can. */
   readonly planOn?: PlanOn
 }

@@ -35,7 +35,7 @@ export interface Internals {
   readonly commandQueueOwnedIds: WeakSet<DataId>
   readonly tensorMap: { readonly get: (id: DataId) => TensorData | undefined }
   uploadToGPU: (id: DataId) => void
-  readonly makeTensorInfo: (shape: Array<number>, dtype: string, values?: Float32Array | Int32Array) => TensorInfo
+  readonly makeTensorInfo: (shape: Array<number>, dtype: string) => TensorInfo
   readonly incRef: (id: DataId) => void
   readonly disposeData: (id: DataId) => boolean
   readonly ensureCommandEncoderReady: () => void

@@ -4,13 +4,17 @@ import type { BackendShape, UnitError } from "../backend.ts"
 import { checkCanaries } from "../canary.ts"
 import { BackendError, type CanaryFailed } from "../errors.ts"
 import { findAdapter, type FoundAdapter } from "./adapter.ts"
+import { checkDevice } from "./canary.ts"
 import { type Units, unitsOn } from "./engine.ts"
+import { planOnWebgpu } from "./planning.ts"
 import { registerWebgpu, type WebgpuEngine } from "./register.ts"
 
 /** An engine that passed its canaries, with the units that run on it. */
 interface Running {
   readonly engine: WebgpuEngine
   readonly units: Units
+  /** Bytes of the largest binding that was tried. */
+  readonly triedBytes: number
 }
 
 const start = (adapter: FoundAdapter): Effect.Effect<Running, UnitError | CanaryFailed> =>
@@ -23,8 +27,11 @@ const start = (adapter: FoundAdapter): Effect.Effect<Running, UnitError | Canary
           new BackendError({ backend: "webgpu", reason: "unavailable", cause, message: String(cause) })
     })
     const units = unitsOn(engine)
-    yield* checkCanaries({ name: engine.name, ...units }).pipe(Effect.onError(() => Effect.sync(engine.close)))
-    return { engine, units }
+    const triedBytes = yield* checkCanaries({ name: engine.name, ...units }).pipe(
+      Effect.andThen(checkDevice(engine, units)),
+      Effect.onError(() => Effect.sync(engine.close))
+    )
+    return { engine, units, triedBytes }
   })
 
 /** The adapter by that name; a device that was just lost may take the driver with it for a moment. */
@@ -49,12 +56,14 @@ export const openOn = (
       Effect.map(start(adapter), (running) => ({ running })),
       (opened) => Effect.sync(() => opened.running.engine.close())
     )
-    const { engine: { path } } = held.running
+    const { engine: { path, gpu: { limits } }, triedBytes } = held.running
+    const kind = adapter.isSoftware ? "a software adapter, slow" : "a GPU"
+    const tried = `bindings tried to ${Math.round(triedBytes / 2 ** 20)} MiB`
     return {
       name: "webgpu",
       path,
       threads: 1,
-      announcement: `backend webgpu: ${path} (${why})`,
+      announcement: `backend webgpu: ${path} (${why}; ${kind}; ${tried})`,
       sync: (unit) => Effect.suspend(() => held.running.units.sync(unit)),
       read: (tensor) => Effect.suspend(() => held.running.units.read(tensor)),
       readLater: (tensor) => Effect.suspend(() => held.running.units.readLater(tensor)),
@@ -64,9 +73,10 @@ export const openOn = (
         held.running = yield* start(found)
       })),
       memory: Effect.sync(() => {
-        const { bytesInUse, allocatedBytes } = held.running.engine.memory()
-        // Buffers are kept for later tensors and never given back, so what was allocated is the peak.
-        return { bytesInUse, peakBytes: allocatedBytes, numTensors: tf.memory().numTensors }
-      })
+        const { bytesInUse, peakBytes } = held.running.engine.memory()
+        return { bytesInUse, peakBytes, numTensors: tf.memory().numTensors }
+      }),
+      memoryOf: adapter.isSoftware ? "host" : "device",
+      planOn: planOnWebgpu(limits, { info: adapter.adapter.info })
     }
   })

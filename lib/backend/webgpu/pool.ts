@@ -7,7 +7,7 @@ export interface PoolUsage {
   readonly bytesInUse: number
   /** Those, and free buffers that are kept for later tensors. */
   readonly allocatedBytes: number
-  /** The most that was allocated so far. */
+  /** The most that was allocated since the last purge. */
   readonly peakBytes: number
 }
 
@@ -95,10 +95,12 @@ export class BufferPool {
     return { bytesInUse: this.numBytesUsed, allocatedBytes: this.numBytesAllocated, peakBytes: this.#peak }
   }
 
-  /** Destroys all free buffers; how many bytes that gave back. Only between submissions. */
+  /** Destroys all free buffers and forgets earlier peaks; how many bytes that gave back. Only between submissions. */
   purge(): number {
+    const freed = this.#evict(0)
     this.#mostUsed = this.numBytesUsed
-    return this.#evict(0)
+    this.#peak = this.numBytesAllocated
+    return freed
   }
 
   /**

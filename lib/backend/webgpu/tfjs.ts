@@ -24,7 +24,7 @@ export interface StockEngine {
   /** Gives all idle buffers back to the device; how many bytes that were. What was recorded is sent first. */
   readonly purge: () => number
   readonly memory: () => PoolUsage
-  /** A tensor without numbers, as if it had come from the host: its first use takes a staging buffer, too. */
+  /** A tensor without numbers, which gets a buffer when it is used first. */
   readonly tensor: (shape: ReadonlyArray<number>, dtype: "float32" | "int32") => Tensor
   /** Whether a tensor has a buffer of its own: it gets one when it is used first. */
   readonly isOnDevice: (tensor: TensorInfo) => boolean
@@ -143,10 +143,7 @@ export const registerStock = (
       return pool.purge()
     },
     memory: () => pool.usage(),
-    tensor: (shape, dtype) => {
-      const none = dtype === "int32" ? new Int32Array(0) : new Float32Array(0)
-      return tf.engine().makeTensorFromTensorInfo(backend.makeTensorInfo([...shape], dtype, none), backend)
-    },
+    tensor: (shape, dtype) => tf.engine().makeTensorFromTensorInfo(backend.makeTensorInfo([...shape], dtype), backend),
     isOnDevice: ({ dataId }) => {
       const resource = backend.tensorMap.get(dataId)?.resource
       return resource !== null && resource !== undefined

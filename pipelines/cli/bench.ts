@@ -71,12 +71,18 @@ const option = (name: string, description: string) =>
 /** The flags that are handed on to the program as they are. */
 const passed = {
   backend: option("backend", "cpu: engines, as cpu-blas,cpu-wasm,cpu-wasm-deterministic (default the first two)"),
-  runtime: option("runtime", "cpu: runtimes, as node,bun,deno (default the one that runs this)"),
-  only: option("only", "cpu: measures, as train-step,peak-memory (default all)"),
-  runs: option("runs", "cpu: how many turns count (default 5)"),
+  runtime: option("runtime", "cpu, webgpu: runtimes, as node,bun,deno (default the one that runs this)"),
+  only: option("only", "cpu, webgpu: measures, as train-step,memory (default all)"),
+  runs: option("runs", "cpu, webgpu: how many turns count (default 5; webgpu 7 on a card, 3 on a program)"),
   batch: option("batch", "cpu: pairs of a step (default 8)"),
   model: option("model", "cpu: which model (default diffClip, ViT-B/16)"),
-  out: option("out", "cpu: a file that the lines are appended to")
+  peer: option("peer", "webgpu: whom to compare with, tfjs-webgpu,pytorch (default the first)"),
+  adapter: option("adapter", "webgpu: system, swiftshader or lavapipe (default system where there is a card)"),
+  size: option("size", "webgpu: software or gpu (default by the adapter)"),
+  python: option("python", "webgpu: an interpreter with torch"),
+  "torch-device": option("torch-device", "webgpu: cuda or cpu (default cuda)"),
+  budget: option("budget", "webgpu: seconds after which no measure begins (default 570)"),
+  out: option("out", "cpu, webgpu: a file that the lines are appended to")
 }
 
 /** Flags that were given, as a program takes them: `{ runs: Some("3") }` is `--runs 3`. */
@@ -90,10 +96,12 @@ export const argumentsOf = (
 
 /** `diffclip bench SUITE [--json] [FLAGS]`: a program of test/bench, from a checkout. */
 export const benchCommand: DiffclipCommand<"bench"> = Command.make("bench", {
-  suite: Argument.String("suite").pipe(Argument.withDescription("a program of test/bench: cpu, gemm, loader, ...")),
+  suite: Argument.String("suite").pipe(
+    Argument.withDescription("a program of test/bench: cpu, webgpu, gemm, loader, ...")
+  ),
   json,
   quick: Flag.Boolean("quick").pipe(
-    Flag.withDescription("cpu: a tiny model and one turn; shows that everything works, measures nothing"),
+    Flag.withDescription("cpu, webgpu: a tiny model and one turn; shows that everything works, measures nothing"),
     Flag.withDefault(false)
   ),
   ...passed

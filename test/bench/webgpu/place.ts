@@ -29,18 +29,19 @@ const emitOn = (adapter: string) => (row: Row): void => {
   } else note(`${row.name}, ${row.shape}: ${row.median} ${row.unit}`)
 }
 
-/** Dispatches of one block forward and backward. */
-const countDispatches = async (
-  side: EngineSide,
-  { width, numHeads, model }: Sizes
-): Promise<number> => {
+/** Dispatches of one block of the model's image tower, forward and backward. */
+const countDispatches = async (side: EngineSide, { model }: Sizes): Promise<number> => {
   const engine = await side.open()
   await tf.setBackend(engine.name)
-  const { work, dispose } = makeBlock({ width, numHeads, layers: 1 }, 1, numImageTokens(model))
-  const before = dispatches()
-  tf.tidy(work)
-  engine.flush()
-  const found = dispatches() - before
+  const { work, dispose } = makeBlock(model.vision, 1, numImageTokens(model))
+  const once = (): number => {
+    const before = dispatches()
+    tf.tidy(work)
+    engine.flush()
+    return dispatches() - before
+  }
+  once() // also fills what a block keeps
+  const found = once()
   await settle(engine)
   dispose()
   return found
@@ -52,8 +53,8 @@ const measureDispatches = async (
   size: Sizes,
   { emit }: Run
 ): Promise<void> => {
-  const shape = `one image block forward and backward, width ${size.width}, ${size.numHeads} heads`
-  await countDispatches(ours, size) // the first also fills what a block keeps
+  const { width, numHeads } = size.model.vision
+  const shape = `one image block forward and backward, width ${width}, ${numHeads} heads`
   const own = await countDispatches(ours, size)
   const theirs = stock === undefined ? undefined : [await countDispatches(stock, size)]
   emit({

@@ -25,10 +25,13 @@ const LEAST_SECONDS = 0.05
 /** Of a virtual environment or the system's first; Debian's, which has python3-torch, where that one has no torch. */
 const interpreters = ["python3", "python", "/usr/bin/python3"]
 
+/** Finds torch without loading it. */
+const HAS_TORCH = "import importlib.util, sys; sys.exit(importlib.util.find_spec('torch') is None)"
+
 /** An interpreter that has torch. */
 export const pythonWithTorch = (asked?: string): string | undefined =>
   (asked === undefined ? interpreters : [asked]).find((python) =>
-    spawnSync(python, ["-c", "import torch"], { stdio: "ignore" }).status === 0
+    spawnSync(python, ["-c", HAS_TORCH], { stdio: "ignore" }).status === 0
   )
 
 const contestant = (program: Program<TorchRequest>, mode: string, version: string): Contestant => ({
@@ -51,7 +54,7 @@ const contestant = (program: Program<TorchRequest>, mode: string, version: strin
 export const openTorch = async (device: TorchDevice, asked?: string): Promise<Torch> => {
   const python = pythonWithTorch(asked)
   if (python === undefined) {
-    return { missing: `no torch: \`import torch\` fails in ${asked ?? interpreters.join(", ")}` }
+    return { missing: `torch is not installed for ${asked ?? interpreters.join(", ")}` }
   }
   const file = fileURLToPath(new URL("./pytorch.py", import.meta.url))
   const program = start<TorchRequest>("PyTorch", python, ["-u", file])

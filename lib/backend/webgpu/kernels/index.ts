@@ -11,7 +11,9 @@ import { geluKernels } from "./gelu.ts"
 import { l2NormalizeKernels } from "./l2Normalize.ts"
 import { lambdaKernels } from "./lambda.ts"
 import { layerNormKernels } from "./layerNorm.ts"
+import { linearKernels } from "./linear.ts"
 import { matMulKernels } from "./matMul.ts"
+import { mlpKernels } from "./mlp.ts"
 import { normKernels } from "./norm.ts"
 import { patchifyKernels } from "./patchify.ts"
 import { quickGeluKernels } from "./quickGelu.ts"
@@ -33,7 +35,9 @@ export const webgpuKernels: ReadonlyArray<Replacement> = [
   ...l2NormalizeKernels,
   ...lambdaKernels,
   ...layerNormKernels,
+  ...linearKernels,
   ...matMulKernels,
+  ...mlpKernels,
   ...normKernels,
   ...patchifyKernels,
   ...quickGeluKernels,

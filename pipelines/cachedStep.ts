@@ -2,8 +2,9 @@ import * as tf from "@tensorflow/tfjs-core"
 import type { Tensor } from "@tensorflow/tfjs-core"
 import type { DualEncoder, Embeddings, ImageTextBatch, Loss, Model } from "../lib/api/index.ts"
 import * as ops from "../lib/ops/index.ts"
-import type { Params, VjpOptions } from "../lib/tensor/index.ts"
-import { disposeParams, leavesOf, value, vjp } from "../lib/tensor/index.ts"
+import type { Params, Precision } from "../lib/tensor/index.ts"
+import { disposeParams, inPrecision, leavesOf, value, vjp } from "../lib/tensor/index.ts"
+import { type PassOptions, unscaled } from "./trainStep.ts"
 
 /**
  * The gradient of one large loss with the memory of a small pass (GradCache: Gao et al. 2021). The loss sees embeddings
@@ -22,11 +23,12 @@ export interface PairEmbeddings {
 export const embedPass = <P extends Params>(
   model: Model<P, ImageTextBatch, Embeddings>,
   params: P,
-  batch: ImageTextBatch
+  batch: ImageTextBatch,
+  precision: Precision = "float32"
 ): PairEmbeddings => {
   let embeddings: PairEmbeddings | undefined
   tf.tidy(() => {
-    const { imageEmbed, textEmbed } = model.apply(params, batch)
+    const { imageEmbed, textEmbed } = inPrecision(precision, () => model.apply(params, batch))
     embeddings = { imageEmbed: tf.keep(imageEmbed.tensor), textEmbed: tf.keep(textEmbed.tensor) }
   })
   if (embeddings === undefined) throw new Error("embedPass: the model did not return")
@@ -90,7 +92,7 @@ export const pullPass = <P extends Params>(
   batch: ImageTextBatch,
   { imageEmbed, textEmbed, logitScale }: EmbeddingGradients,
   from: number,
-  options: VjpOptions = {}
+  { lossScale, ...options }: PassOptions = {}
 ): P => {
   const count = batch.images.shape[0] ?? 0
   const { outputs, pullback, release } = vjp(params, (lifted) => {
@@ -99,9 +101,21 @@ export const pullPass = <P extends Params>(
   }, options)
   const seeds: Array<Tensor> = []
   try {
-    const rows = { imageEmbed: ops.raw.rows(imageEmbed, from, count), textEmbed: ops.raw.rows(textEmbed, from, count) }
-    seeds.push(rows.imageEmbed, rows.textEmbed)
-    return pullback(from === 0 ? { ...rows, logitScale } : rows)
+    const seed = (gradient: Tensor): Tensor => {
+      seeds.push(lossScale === undefined ? gradient : ops.raw.scaleBy(gradient, lossScale))
+      return seeds.at(-1) ?? gradient
+    }
+    const rows = (gradient: Tensor): Tensor => {
+      const part = ops.raw.rows(gradient, from, count)
+      const scaled = seed(part)
+      if (scaled !== part) part.dispose()
+      return scaled
+    }
+    const given = { imageEmbed: rows(imageEmbed), textEmbed: rows(textEmbed) }
+    return unscaled(
+      pullback(from === 0 ? { ...given, logitScale: lossScale === undefined ? logitScale : seed(logitScale) } : given),
+      lossScale
+    )
   } finally {
     release()
     const own = new Set(leavesOf(params).map((leaf) => leaf.value.tensor))

@@ -89,6 +89,12 @@ export interface TrainConfig {
    */
   readonly checkpointBlocks: "none" | "blocks" | "auto"
   /**
+   * `mixed`: operands of products, and what is kept of them for the backward pass, are 16-bit floats; sums, weights and
+   * the optimizer's state have 32 bits. The loss is scaled as the published code scales it (`lossScaled`): 65,536 at first,
+   * halved where a gradient overflows, whose step then changes nothing, doubled after 2000 good steps. It changes numbers.
+   */
+  readonly precision: "float32" | "mixed"
+  /**
    * `longest`: the text tower sees no more tokens than the longest caption of a pass has (`cutText`). The same maths in
    * less time; sums are rounded otherwise, so a run is resumed with what it began with. Runs of versions before this
    * field: `none`.
@@ -159,6 +165,7 @@ export const paperRecipe: TrainConfig = {
   updateFreq: 1,
   gradientClip: null,
   checkpointBlocks: "auto",
+  precision: "float32",
   textCut: "longest",
   memoryCheck: "refuse",
   optimizer: { beta1: 0.9, beta2: 0.98, eps: 1e-8, weightDecay: 0.5 },
@@ -212,6 +219,7 @@ export const TrainConfig: Schema.Codec<TrainConfig> = Schema.Struct({
   updateFreq: PositiveInt,
   gradientClip: Schema.NullOr(Schema.Struct({ maxNorm: Positive })),
   checkpointBlocks: Schema.Literals(["none", "blocks", "auto"]),
+  precision: Schema.Literals(["float32", "mixed"]),
   textCut: Schema.Literals(["longest", "none"]),
   memoryCheck: Schema.Literals(["refuse", "warn"]),
   optimizer: Schema.Struct({ beta1: Rate, beta2: Rate, eps: Positive, weightDecay: NonNegative }),

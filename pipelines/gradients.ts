@@ -1,13 +1,14 @@
+import type { Tensor } from "@tensorflow/tfjs-core"
 import { Effect } from "effect"
 import type { ImageText, ImageTextBatch } from "../lib/api/index.ts"
 import type { UnitError } from "../lib/backend/index.ts"
 import type { Batch } from "../lib/data/index.ts"
-import { disposeParams, keyOf, type Params, type VjpOptions } from "../lib/tensor/index.ts"
+import { disposeParams, keyOf, type Params } from "../lib/tensor/index.ts"
 import type { TrainConfig } from "./config.ts"
 import { embedPass, lossPass, type LossResult, type PairEmbeddings, pullPass } from "./cachedStep.ts"
 import { batchTensors, cutText, disposeBatch, encodeTraining, tokenizerOf, trainingTransform } from "./encode.ts"
 import type { Recipe } from "./training.ts"
-import type { StepGradients, TwoTowerParams } from "./trainStep.ts"
+import type { PassOptions, StepGradients, TwoTowerParams } from "./trainStep.ts"
 import { accumulate, addGradients, gradientsOf } from "./trainStep.ts"
 
 /** Where a step's gradients are put, in the unit that makes them: whoever made the place frees them. */
@@ -19,7 +20,9 @@ export interface Held<P extends Params> {
 export type Gradients<P extends Params> = (
   params: P,
   batches: ReadonlyArray<Batch<ImageText>>,
-  held: Held<P>
+  held: Held<P>,
+  /** What the optimizer wants the loss multiplied by meanwhile, a scalar. */
+  lossScale?: Tensor
 ) => Effect.Effect<void, UnitError>
 
 type Samples = ReadonlyArray<ImageText>
@@ -36,9 +39,12 @@ export const piecesOf = (
 
 /** What a pass differentiates and what it remembers for that. */
 export const passOptionsOf = (
-  { checkpointBlocks }: Pick<TrainConfig, "checkpointBlocks">,
-  lrScaleOf: (path: string) => number = () => 1
-): VjpOptions => ({
+  { checkpointBlocks, precision }: Pick<TrainConfig, "checkpointBlocks" | "precision">,
+  lrScaleOf: (path: string) => number = () => 1,
+  lossScale?: Tensor
+): PassOptions => ({
+  precision,
+  ...(lossScale === undefined ? {} : { lossScale }),
   isTrained: (path) => lrScaleOf(path) !== 0,
   checkpoints: checkpointBlocks === "blocks" ? "recompute" : "keep"
 })
@@ -52,7 +58,6 @@ export const passOptionsOf = (
 export const makeGradients = <P extends TwoTowerParams, S>(
   { model, loss, config, backend, lrScaleOf }: Recipe<P, S>
 ): Gradients<P> => {
-  const options = passOptionsOf(config, lrScaleOf)
   const transform = trainingTransform(model.transform, config.augmentation)
   const tokenizer = tokenizerOf(model.transform.text)
   const key = keyOf(config.seed)
@@ -72,16 +77,23 @@ export const makeGradients = <P extends TwoTowerParams, S>(
       })
     }).pipe(Effect.andThen(Effect.yieldNow))
 
-  const accumulated: Gradients<P> = (params, batches, held) =>
+  const accumulated: Gradients<P> = (params, batches, held, lossScale) =>
     Effect.forEach(batches, ({ samples, cursor }) =>
       unitOn(cursor.epoch, samples, (batch) => {
-        const pass = gradientsOf(model, loss, params, batch, config.updateFreq, options)
+        const pass = gradientsOf(
+          model,
+          loss,
+          params,
+          batch,
+          config.updateFreq,
+          passOptionsOf(config, lrScaleOf, lossScale)
+        )
         const before = held.gradients
         held.gradients = undefined // accumulate consumes what was held, also when it throws
         held.gradients = accumulate(before, pass)
       }), { discard: true })
 
-  const cached = (size: number): Gradients<P> => (params, [batch], held) =>
+  const cached = (size: number): Gradients<P> => (params, [batch], held, lossScale) =>
     Effect.suspend(() => {
       if (batch === undefined) return Effect.die(new RangeError("a step needs a batch"))
       const { samples, cursor } = batch
@@ -94,7 +106,7 @@ export const makeGradients = <P extends TwoTowerParams, S>(
       }
       const firstPass = Effect.forEach(pieces, (piece) =>
         unitOn(cursor.epoch, piece.samples, (tensors) => {
-          parts.push(embedPass(model, params, tensors))
+          parts.push(embedPass(model, params, tensors, config.precision))
         }), { discard: true })
       const wholeLoss = backend.sync(() => {
         whole = lossPass(model, loss, params, parts)
@@ -104,7 +116,14 @@ export const makeGradients = <P extends TwoTowerParams, S>(
       const secondPass = ({ grads }: LossResult): Effect.Effect<void, UnitError> =>
         Effect.forEach(pieces, (piece) =>
           unitOn(cursor.epoch, piece.samples, (tensors) => {
-            const pass = pullPass(model, params, tensors, grads, piece.from, options)
+            const pass = pullPass(
+              model,
+              params,
+              tensors,
+              grads,
+              piece.from,
+              passOptionsOf(config, lrScaleOf, lossScale)
+            )
             const before = sum
             sum = undefined // addGradients consumes both, also when it throws
             sum = before === undefined ? pass : addGradients(before, pass)

@@ -11,7 +11,7 @@ import { recordEncoding } from "./metrics.ts"
 import type { Position } from "./position.ts"
 import { type FlatState, flattenState, withNumbers } from "./stateTree.ts"
 import type { Steps } from "./steps.ts"
-import { clipGradients, notFinite, type Recipe } from "./training.ts"
+import { clipGradients, isBroken, notFinite, type Recipe } from "./training.ts"
 import { applyUpdateIf, disposeFigures, disposeStep, type TwoTowerParams } from "./trainStep.ts"
 
 /** Reads that begin now and are waited for later, as the Backend service of a GPU has them. */
@@ -90,7 +90,7 @@ export const makeLateSteps = <P extends TwoTowerParams, S, E>(
         Effect.flatMap((numbers) =>
           Effect.gen(function* () {
             const { isFinite, loss, correct, gradNorm, logitScale, lambda } = unpack(numbers, figures)
-            if (!isFinite) {
+            if (!isFinite && isBroken(optimizer, loss, gradNorm)) {
               Object.assign(position, {
                 step: before.step,
                 cursor: before.cursor,
@@ -170,7 +170,7 @@ export const makeLateSteps = <P extends TwoTowerParams, S, E>(
         return Effect.gen(function* () {
           const beganMs = yield* Clock.currentTimeMillis
           encodeMs = 0
-          yield* gradients(position.params, microBatches, held)
+          yield* gradients(position.params, microBatches, held, optimizer.lossScaleOf?.(position.state))
           yield* settle
           const pairs = microBatches.reduce((count, batch) => count + batch.samples.length, 0)
           const cursor = microBatches.at(-1)?.cursor ?? position.cursor

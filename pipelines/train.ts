@@ -8,10 +8,10 @@ import { CheckpointStore } from "../lib/checkpoint/index.ts"
 import type { EpochTooSmall } from "../lib/data/index.ts"
 import { batches, Skipping } from "../lib/data/index.ts"
 import type { Clip } from "../lib/models/index.ts"
-import { adamW, warmupCosine } from "../lib/optim/index.ts"
+import { adamW, lossScaled, warmupCosine } from "../lib/optim/index.ts"
 import type { LogError } from "../lib/track/index.ts"
 import { Progress } from "../lib/track/index.ts"
-import type { TrainConfigInput } from "./config.ts"
+import type { TrainConfig, TrainConfigInput } from "./config.ts"
 import { decodeTrainConfig, planOf } from "./config.ts"
 import { makeCopies } from "./copies.ts"
 import type { ConfigInvalid, DataChanged, MemoryShort } from "./errors.ts"
@@ -133,7 +133,13 @@ export const trainOn = <P extends TwoTowerParams, W extends number, E, R, VE, VR
     if (parts.optimizer !== undefined && asked.tune.length > 0) return yield* tunedByHand
     yield* progress.note(backend.announcement)
     const config = yield* checkMemory(model, asked, { numSamples: dataset.numSamples, lrScaleOf })
-    const optimizer: Optimizer<P, unknown> = parts.optimizer ?? adamW<P>({ ...config.optimizer, lrScaleOf })
+    const optimizer = yield* optimizerOf(config, parts.optimizer ?? adamW<P>({ ...config.optimizer, lrScaleOf }))
+    if (config.precision === "mixed" && backend.name !== "webgpu") {
+      yield* progress.note(
+        `precision mixed: backend ${backend.name} has no 16-bit storage. Products are rounded as on WebGPU, which takes ` +
+          "more time and memory than precision float32"
+      )
+    }
     const schedule = parts.schedule ?? warmupCosine({ ...config.schedule, warmupSteps, steps })
     const loss = parts.loss ?? lossOf(config.loss)
     const recipe = { model, loss, optimizer, schedule, config, backend, lrScaleOf }
@@ -272,6 +278,20 @@ const tunedByHand = invalid(
   "expected no rules beside an optimizer of your own, which alone decides what it updates: give it adamW({ lrScaleOf }), " +
     "or trainOnly and scaleUpdates around a chain"
 )
+
+/** The optimizer of a run: with the loss scale of mixed precision around it. */
+const optimizerOf = <P extends TwoTowerParams>(
+  { precision }: TrainConfig,
+  optimizer: Optimizer<P, unknown>
+): Effect.Effect<Optimizer<P, unknown>, ConfigInvalid> => {
+  if (precision === "float32" || optimizer.lossScaleOf !== undefined) return Effect.succeed(optimizer)
+  if (optimizer.updateIf !== undefined) return Effect.succeed(lossScaled<P, unknown>(optimizer))
+  return invalid(
+    "precision",
+    "expected float32 beside an optimizer of your own that has no `updateIf`: mixed precision leaves out the steps whose " +
+      "gradients overflow. adamW has one"
+  )
+}
 
 /** The error of a step that is not finite, once the state before it is on disk. */
 const saved = ({ step, loss, gradNorm, lastFiniteStep, message }: NonFiniteLoss, savedAt: string): NonFiniteLoss =>

@@ -39,6 +39,28 @@ export const disposeStep = <P extends Params>(step: StepGradients<P>): void => {
   disposeFigures(step)
 }
 
+/** What a pass differentiates, what it remembers, and how it computes. */
+export interface PassOptions extends VjpOptions {
+  /**
+   * The loss is multiplied by this scalar before the backward pass and the gradients are divided by it behind, so that
+   * small ones survive in 16-bit floats; default 1. It stays the caller's.
+   */
+  readonly lossScale?: Tensor
+}
+
+/** Gradients divided by the loss scale. Consumes those given. */
+export const unscaled = <P extends Params>(grads: P, lossScale: Tensor | undefined): P => {
+  if (lossScale === undefined) return grads
+  const inverse = tf.tidy(() => tf.reciprocal(lossScale))
+  const divided = mapParams(grads, ({ tensor }) => {
+    const own = tf.keep(tf.tidy(() => ops.raw.scaleBy(tensor, inverse)))
+    tensor.dispose()
+    return value(own)
+  })
+  inverse.dispose()
+  return divided
+}
+
 /**
  * Forward and backward of one micro-batch: the gradients of loss / `divisor` for the parameters that are trained.
  * Everything but the result is freed, also when it throws. Parameters and batch stay the caller's.
@@ -49,12 +71,15 @@ export const gradientsOf = <P extends TwoTowerParams>(
   params: P,
   batch: ImageTextBatch,
   divisor: number,
-  options: VjpOptions = {}
+  { lossScale, ...options }: PassOptions = {}
 ): PassResult<P> => {
   const { outputs, pullback } = vjp(params, (lifted) => loss.compute(model.apply(lifted, batch)), options)
-  const seed = tf.fill(outputs.loss.tensor.shape, 1 / divisor)
+  const seed = tf.tidy(() => {
+    const share = tf.fill(outputs.loss.tensor.shape, 1 / divisor)
+    return lossScale === undefined ? share : tf.mul(share, lossScale)
+  })
   try {
-    const grads = pullback({ loss: seed }) // frees the residuals, also when it throws
+    const grads = unscaled(pullback({ loss: seed }), lossScale) // the pullback frees the residuals, also when it throws
     return { grads, loss: outputs.loss.tensor, correct: outputs.correct.tensor }
   } catch (error) {
     disposeParams(outputs)

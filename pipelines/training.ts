@@ -93,11 +93,11 @@ export const makeStep = <P extends TwoTowerParams, S>(
       const held: Held<P> = { gradients: undefined }
       return Effect.gen(function* () {
         const begin = yield* Clock.currentTimeMillis
-        yield* gradients(position.params, microBatches, held)
+        yield* gradients(position.params, microBatches, held, optimizer.lossScaleOf?.(position.state))
         const total = held.gradients
         if (total === undefined) return yield* Effect.die(new RangeError("a step needs at least one micro-batch"))
         const { loss, correct, gradNorm } = yield* figuresOf(backend, total)
-        if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
+        if (isBroken(optimizer, loss, gradNorm)) {
           return yield* notFinite(position.step + 1, loss, gradNorm)
         }
         const lr = schedule(position.step)
@@ -149,6 +149,16 @@ export const makeStep = <P extends TwoTowerParams, S>(
 /** Gradients whose norm is at most `maxNorm`; consumes those given. */
 export const clipGradients = <P extends TwoTowerParams>(grads: P, limit: TrainConfig["gradientClip"]): P =>
   limit === null ? grads : clipByGlobalNorm<P>(limit.maxNorm).update(grads, null, grads)[0]
+
+/**
+ * Whether a run must stop at these figures. Where the loss is scaled, a gradient that overflowed is no error: the update
+ * changes nothing and the scale gets smaller.
+ */
+export const isBroken = <P extends TwoTowerParams, S>(
+  { lossScaleOf }: Optimizer<P, S>,
+  loss: number,
+  gradNorm: number
+): boolean => !Number.isFinite(loss) || (!Number.isFinite(gradNorm) && lossScaleOf === undefined)
 
 /** The error of a step whose figures are not finite, before its state is saved. */
 export const notFinite = (step: number, loss: number, gradNorm: number): NonFiniteLoss =>

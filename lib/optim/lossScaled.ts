@@ -3,7 +3,7 @@ import type { Tensor } from "@tensorflow/tfjs-core"
 import type { Optimizer } from "../api/index.ts"
 import * as ops from "../ops/index.ts"
 import type { Params, Value } from "../tensor/index.ts"
-import { disposeParams, leavesOf, mapParams, value } from "../tensor/index.ts"
+import { leavesOf, value } from "../tensor/index.ts"
 
 /** When the loss scale moves. The defaults are those of torch's GradScaler, which the published code uses (REFERENCE 4.2). */
 export interface LossScaleOptions {
@@ -29,10 +29,15 @@ type Conditional<P extends Params, S> = Optimizer<P, S> & Required<Pick<Optimize
 
 const own = (make: () => Tensor): Value => value(tf.keep(tf.tidy(make)))
 
+/** [1]: 1 where all gradients are finite, else 0. */
+const isFinite = (grads: Params): Tensor =>
+  tf.tidy(() => ops.raw.finite([ops.raw.norm(leavesOf(grads).map((leaf) => leaf.value.tensor))]))
+
 /**
- * Mixed precision's guard: gradients arrive multiplied by `lossScaleOf(state)`, so that small ones do not vanish in 16-bit
- * floats, and are divided by it again; where one is not finite the update writes nothing and the scale is halved. All of
- * it on the device, nothing is read. AdamW's step count goes on in a step that was left out. Consumes what the optimizer
+ * Mixed precision's guard: the loss is to be multiplied by `lossScaleOf(state)` for the backward pass, so that small
+ * gradients do not vanish in 16-bit floats, and the gradients are divided by it before they come here. Where one is not
+ * finite the update writes nothing and the scale is halved. All of it on the device, nothing is read; `updateIf` takes its
+ * flag for the answer. AdamW's step count goes on in a step that was left out. Consumes what the optimizer
  * inside consumes. Source: Micikevicius et al. 2018; torch.cuda.amp.GradScaler.
  *
  * @example
@@ -60,12 +65,8 @@ export const lossScaled = <P extends Params, S>(
     params: P,
     lr: number
   ): readonly [P, LossScaledState<S>] => {
-    const inverse = tf.tidy(() => tf.reciprocal(lossScale.tensor))
-    const unscaled = mapParams(grads, (grad) => own(() => ops.raw.scaleBy(grad.tensor, inverse)))
-    disposeParams(grads)
-    const isGood = tf.tidy(() => ops.raw.finite([ops.raw.norm(leavesOf(unscaled).map((leaf) => leaf.value.tensor))]))
-    const mayWrite = isOn === undefined ? tf.clone(isGood) : tf.tidy(() => tf.mul(tf.reshape(isOn, [1]), isGood))
-    const [next, innerState] = updateIf(mayWrite, unscaled, state, params, lr)
+    const isGood = isOn === undefined ? isFinite(grads) : tf.clone(isOn)
+    const [next, innerState] = updateIf(isGood, grads, state, params, lr)
     const counted = tf.tidy(() => tf.mul(tf.add(goodSteps.tensor, 1), tf.reshape(isGood, [])))
     const isDue = tf.tidy(() => tf.cast(tf.greaterEqual(counted, interval), "float32"))
     const scale = own(() => {
@@ -76,7 +77,7 @@ export const lossScaled = <P extends Params, S>(
       return tf.mul(lossScale.tensor, factor)
     })
     const steps = own(() => tf.mul(counted, tf.sub(1, isDue)))
-    for (const spent of [inverse, isGood, mayWrite, counted, isDue, lossScale.tensor, goodSteps.tensor]) spent.dispose()
+    for (const spent of [isGood, counted, isDue, lossScale.tensor, goodSteps.tensor]) spent.dispose()
     return [next, { inner: innerState, lossScale: scale, goodSteps: steps }]
   }
   return {

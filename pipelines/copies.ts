@@ -6,7 +6,7 @@ import type { Params } from "../lib/tensor/index.ts"
 import type { OpenRun } from "./runDirectory.ts"
 import type { Position } from "./position.ts"
 import type { WindowDigest } from "./sameOrder.ts"
-import { type StartPoint } from "./startPosition.ts"
+import type { StartPoint } from "./startPosition.ts"
 import { type FlatState, flattenState } from "./stateTree.ts"
 import type { TwoTowerParams } from "./trainStep.ts"
 

@@ -1,6 +1,7 @@
 import type { Replacement } from "../tfjs.ts"
 import { adamWKernels } from "./adamW.ts"
 import { adamWListKernels } from "./adamWList.ts"
+import { adamWListIfKernels } from "./adamWListIf.ts"
 import { attentionKernels } from "./attention.ts"
 import { columnSumsKernels } from "./columnSums.ts"
 import { contrastiveKernels } from "./contrastive.ts"
@@ -25,6 +26,7 @@ import { softmaxKernels } from "./softmax.ts"
 export const webgpuKernels: ReadonlyArray<Replacement> = [
   ...adamWKernels,
   ...adamWListKernels,
+  ...adamWListIfKernels,
   ...attentionKernels,
   ...columnSumsKernels,
   ...contrastiveKernels,

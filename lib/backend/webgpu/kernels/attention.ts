@@ -1,6 +1,6 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core"
 import { attentionBackward, attentionForward } from "../../../ops/attention.ts"
-import { shaderOf } from "../shader.ts"
+import { type Shader, shaderOf } from "../shader.ts"
 import { fused, type Replacement } from "../tfjs.ts"
 import { keyGradientText, queryGradientText } from "./attentionBackward.ts"
 import { forwardText } from "./attentionForward.ts"
@@ -15,51 +15,62 @@ import {
 } from "./attentionTiles.ts"
 
 /** q, k, v -> out and stats, as the operation declares them. */
-export const forwardCode = shaderOf("attention", (tiles: Tiles) => ({
-  bindings: {
-    q: { access: "read", element: elementOf(tiles) },
-    k: { access: "read", element: elementOf(tiles) },
-    v: { access: "read", element: elementOf(tiles) },
-    out: { access: "write", element: elementOf(tiles) },
-    stats: { access: "write", element: "f32" }
-  },
-  uniforms: attentionUniforms,
-  workgroup: workgroupOf(tiles),
-  ...forwardText(tiles)
-}))
+export const forwardCode: (tiles: Tiles) => Shader<"q" | "k" | "v" | "out" | "stats", keyof typeof attentionUniforms> =
+  shaderOf("attention", (tiles: Tiles) => ({
+    bindings: {
+      q: { access: "read", element: elementOf(tiles) },
+      k: { access: "read", element: elementOf(tiles) },
+      v: { access: "read", element: elementOf(tiles) },
+      out: { access: "write", element: elementOf(tiles) },
+      stats: { access: "write", element: "f32" }
+    },
+    uniforms: attentionUniforms,
+    workgroup: workgroupOf(tiles),
+    ...forwardText(tiles)
+  }))
 
 /** dy, q, k, v, stats -> dq, and dots [B, H, N]: the sum of p dA over each row, with dA = dy v^T. */
-export const queryGradientCode = shaderOf("attentionQueryGradient", (tiles: Tiles) => ({
-  bindings: {
-    dy: { access: "read", element: elementOf(tiles) },
-    q: { access: "read", element: elementOf(tiles) },
-    k: { access: "read", element: elementOf(tiles) },
-    v: { access: "read", element: elementOf(tiles) },
-    stats: { access: "read", element: "f32" },
-    dq: { access: "write", element: elementOf(tiles) },
-    dots: { access: "write", element: "f32" }
-  },
-  uniforms: attentionUniforms,
-  workgroup: workgroupOf(tiles),
-  ...queryGradientText(tiles)
-}))
+export const queryGradientCode: (
+  tiles: Tiles
+) => Shader<"dy" | "q" | "k" | "v" | "stats" | "dq" | "dots", keyof typeof attentionUniforms> = shaderOf(
+  "attentionQueryGradient",
+  (tiles: Tiles) => ({
+    bindings: {
+      dy: { access: "read", element: elementOf(tiles) },
+      q: { access: "read", element: elementOf(tiles) },
+      k: { access: "read", element: elementOf(tiles) },
+      v: { access: "read", element: elementOf(tiles) },
+      stats: { access: "read", element: "f32" },
+      dq: { access: "write", element: elementOf(tiles) },
+      dots: { access: "write", element: "f32" }
+    },
+    uniforms: attentionUniforms,
+    workgroup: workgroupOf(tiles),
+    ...queryGradientText(tiles)
+  })
+)
 
 /** dy, q, k, v, stats, dots -> dk, dv. */
-export const keyGradientCode = shaderOf("attentionKeyGradient", (tiles: Tiles) => ({
-  bindings: {
-    dy: { access: "read", element: elementOf(tiles) },
-    q: { access: "read", element: elementOf(tiles) },
-    k: { access: "read", element: elementOf(tiles) },
-    v: { access: "read", element: elementOf(tiles) },
-    stats: { access: "read", element: "f32" },
-    dots: { access: "read", element: "f32" },
-    dk: { access: "write", element: elementOf(tiles) },
-    dv: { access: "write", element: elementOf(tiles) }
-  },
-  uniforms: attentionUniforms,
-  workgroup: workgroupOf(tiles),
-  ...keyGradientText(tiles)
-}))
+export const keyGradientCode: (
+  tiles: Tiles
+) => Shader<"dy" | "q" | "k" | "v" | "stats" | "dots" | "dk" | "dv", keyof typeof attentionUniforms> = shaderOf(
+  "attentionKeyGradient",
+  (tiles: Tiles) => ({
+    bindings: {
+      dy: { access: "read", element: elementOf(tiles) },
+      q: { access: "read", element: elementOf(tiles) },
+      k: { access: "read", element: elementOf(tiles) },
+      v: { access: "read", element: elementOf(tiles) },
+      stats: { access: "read", element: "f32" },
+      dots: { access: "read", element: "f32" },
+      dk: { access: "write", element: elementOf(tiles) },
+      dv: { access: "write", element: elementOf(tiles) }
+    },
+    uniforms: attentionUniforms,
+    workgroup: workgroupOf(tiles),
+    ...keyGradientText(tiles)
+  })
+)
 
 const shapeOf = ({ shape: [batch = 0, tokens = 0, width = 0] }: TensorInfo, heads: number): AttentionShape => ({
   batch,

@@ -52,20 +52,23 @@ export interface AttentionPlan {
 /** Bytes of a vec4 of floats. */
 const VEC4 = 16
 
+/** How a row lies in workgroup memory. */
+export interface AttentionRow {
+  /** vec4 of one map's part. */
+  readonly perMap: number
+  /** vec4 of a row. */
+  readonly length: number
+  /** vec4 from a streamed row to the next: odd, so that threads that read one column of many rows meet no bank twice. */
+  readonly stride: number
+  /** Whether the parts are whole vec4 in the tensors too. */
+  readonly isWhole: boolean
+}
+
 /** How a row of q, k, v or their gradients lies in workgroup memory: each half of a pair is padded to whole vec4. */
-export const rowOf = ({ maps, headDim }: Pick<Tiles, "maps" | "headDim">) => {
+export const rowOf = ({ maps, headDim }: Pick<Tiles, "maps" | "headDim">): AttentionRow => {
   const perMap = Math.ceil(headDim / 4)
   const length = maps * perMap
-  return {
-    /** vec4 of one map's part. */
-    perMap,
-    /** vec4 of a row. */
-    length,
-    /** vec4 from a streamed row to the next: odd, so that threads that read one column of many rows meet no bank twice. */
-    stride: length % 2 === 0 ? length + 1 : length,
-    /** Whether the parts are whole vec4 in the tensors too. */
-    isWhole: headDim % 4 === 0
-  }
+  return { perMap, length, stride: length % 2 === 0 ? length + 1 : length, isWhole: headDim % 4 === 0 }
 }
 
 /** Workgroup memory of the forward shader: own q, a tile of k or v, weights and a number a thread for each of its rows. */

@@ -39,7 +39,7 @@ ${placeText}`
  * Statements that leave the 64 x 64 products of rows of u from `row0` and rows of t from `column0` in `pool`. Neighbours
  * read neighbouring rows of a block of 16 numbers of each, padded so that they do not meet in one bank.
  */
-export const tileText = `
+export const tileText: string = `
 let tx = lane % 16u;
 let ty = lane / 16u;
 let row0 = ${EDGE}u * group.y;

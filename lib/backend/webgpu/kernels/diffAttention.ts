@@ -1,6 +1,6 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core"
 import { diffAttentionBackward, diffAttentionForward } from "../../../ops/diffAttention.ts"
-import { shaderOf } from "../shader.ts"
+import { type Shader, shaderOf } from "../shader.ts"
 import { fused, type Replacement } from "../tfjs.ts"
 import { keyGradientText, queryGradientText } from "./attentionBackward.ts"
 import { forwardText } from "./attentionForward.ts"
@@ -15,61 +15,78 @@ import {
 } from "./attentionTiles.ts"
 
 /** q, k, v, lambda -> out and stats, as the operation declares them. */
-export const forwardCode = shaderOf("diffAttention", (tiles: Tiles) => ({
-  bindings: {
-    q: { access: "read", element: elementOf(tiles) },
-    k: { access: "read", element: elementOf(tiles) },
-    v: { access: "read", element: elementOf(tiles) },
-    lambda: { access: "read", element: "f32" },
-    out: { access: "write", element: elementOf(tiles) },
-    stats: { access: "write", element: "f32" }
-  },
-  uniforms: attentionUniforms,
-  workgroup: workgroupOf(tiles),
-  ...forwardText(tiles)
-}))
+export const forwardCode: (
+  tiles: Tiles
+) => Shader<"q" | "k" | "v" | "lambda" | "out" | "stats", keyof typeof attentionUniforms> = shaderOf(
+  "diffAttention",
+  (tiles: Tiles) => ({
+    bindings: {
+      q: { access: "read", element: elementOf(tiles) },
+      k: { access: "read", element: elementOf(tiles) },
+      v: { access: "read", element: elementOf(tiles) },
+      lambda: { access: "read", element: "f32" },
+      out: { access: "write", element: elementOf(tiles) },
+      stats: { access: "write", element: "f32" }
+    },
+    uniforms: attentionUniforms,
+    workgroup: workgroupOf(tiles),
+    ...forwardText(tiles)
+  })
+)
 
 /**
  * dy, q, k, v, lambda, stats -> dq, and dots: the sum of p dA over each row of both maps [B, numHeads, N], then the sum
  * of the second map's of each workgroup, then lambda.
  */
-export const queryGradientCode = shaderOf("diffAttentionQueryGradient", (tiles: Tiles) => ({
-  bindings: {
-    dy: { access: "read", element: elementOf(tiles) },
-    q: { access: "read", element: elementOf(tiles) },
-    k: { access: "read", element: elementOf(tiles) },
-    v: { access: "read", element: elementOf(tiles) },
-    lambda: { access: "read", element: "f32" },
-    stats: { access: "read", element: "f32" },
-    dq: { access: "write", element: elementOf(tiles) },
-    dots: { access: "write", element: "f32" }
-  },
-  uniforms: attentionUniforms,
-  workgroup: workgroupOf(tiles),
-  ...queryGradientText(tiles)
-}))
+export const queryGradientCode: (
+  tiles: Tiles
+) => Shader<"dy" | "q" | "k" | "v" | "lambda" | "stats" | "dq" | "dots", keyof typeof attentionUniforms> = shaderOf(
+  "diffAttentionQueryGradient",
+  (tiles: Tiles) => ({
+    bindings: {
+      dy: { access: "read", element: elementOf(tiles) },
+      q: { access: "read", element: elementOf(tiles) },
+      k: { access: "read", element: elementOf(tiles) },
+      v: { access: "read", element: elementOf(tiles) },
+      lambda: { access: "read", element: "f32" },
+      stats: { access: "read", element: "f32" },
+      dq: { access: "write", element: elementOf(tiles) },
+      dots: { access: "write", element: "f32" }
+    },
+    uniforms: attentionUniforms,
+    workgroup: workgroupOf(tiles),
+    ...queryGradientText(tiles)
+  })
+)
 
 /** dy, q, k, v, stats, dots -> dk, dv. */
-export const keyGradientCode = shaderOf("diffAttentionKeyGradient", (tiles: Tiles) => ({
-  bindings: {
-    dy: { access: "read", element: elementOf(tiles) },
-    q: { access: "read", element: elementOf(tiles) },
-    k: { access: "read", element: elementOf(tiles) },
-    v: { access: "read", element: elementOf(tiles) },
-    stats: { access: "read", element: "f32" },
-    dots: { access: "read", element: "f32" },
-    dk: { access: "write", element: elementOf(tiles) },
-    dv: { access: "write", element: elementOf(tiles) }
-  },
-  uniforms: attentionUniforms,
-  workgroup: workgroupOf(tiles),
-  ...keyGradientText(tiles)
-}))
+export const keyGradientCode: (
+  tiles: Tiles
+) => Shader<"dy" | "q" | "k" | "v" | "stats" | "dots" | "dk" | "dv", keyof typeof attentionUniforms> = shaderOf(
+  "diffAttentionKeyGradient",
+  (tiles: Tiles) => ({
+    bindings: {
+      dy: { access: "read", element: elementOf(tiles) },
+      q: { access: "read", element: elementOf(tiles) },
+      k: { access: "read", element: elementOf(tiles) },
+      v: { access: "read", element: elementOf(tiles) },
+      stats: { access: "read", element: "f32" },
+      dots: { access: "read", element: "f32" },
+      dk: { access: "write", element: elementOf(tiles) },
+      dv: { access: "write", element: elementOf(tiles) }
+    },
+    uniforms: attentionUniforms,
+    workgroup: workgroupOf(tiles),
+    ...keyGradientText(tiles)
+  })
+)
 
 const THREADS = 256
 
 /** The workgroups' sums of the second map -> dlambda: each thread adds its own, then halves are added to halves. */
-export const lambdaGradientCode = shaderOf(
+export const lambdaGradientCode: (
+  params: { readonly threads: number }
+) => Shader<"dots" | "dlambda", "begin" | "count"> = shaderOf(
   "diffAttentionLambdaGradient",
   ({ threads }: { readonly threads: number }) => ({
     bindings: {

@@ -2,7 +2,7 @@ import type { TensorInfo } from "@tensorflow/tfjs-core"
 import { halfForward, halfLinearForward, halfProductForward, wholeForward } from "../../../ops/half.ts"
 import type { Gpu } from "../gpu.ts"
 import { foldGroups, type Groups, type Limits } from "../limits.ts"
-import { shaderOf } from "../shader.ts"
+import { type Shader, shaderOf } from "../shader.ts"
 import { fused, type Replacement } from "../tfjs.ts"
 import { sizeOf } from "./elementwise.ts"
 import { matrix, type Operand, product } from "./gemm.ts"
@@ -38,29 +38,35 @@ fn toHalves(x: f32, y: f32) -> u32 {
 }`
 
 /** x -> y: halves, two in a word. */
-export const code = shaderOf("half", (_: { readonly threads: number }) => ({
-  bindings: { x: { access: "read", element: "f32" }, y: { access: "write", element: "vec2<u32>" } },
-  uniforms: { size: "u32" },
-  workgroup: [THREADS, 1],
-  declarations: HALVES,
-  body: `let at = 4u * ((group.y * groups.x + group.x) * ${THREADS}u + lane);
+export const code: (params: { readonly threads: number }) => Shader<"x" | "y", "size"> = shaderOf(
+  "half",
+  (_: { readonly threads: number }) => ({
+    bindings: { x: { access: "read", element: "f32" }, y: { access: "write", element: "vec2<u32>" } },
+    uniforms: { size: "u32" },
+    workgroup: [THREADS, 1],
+    declarations: HALVES,
+    body: `let at = 4u * ((group.y * groups.x + group.x) * ${THREADS}u + lane);
 if (at >= settings.size) { return; }
 var v = vec4<f32>(0.0);
 for (var e = 0u; e < min(4u, settings.size - at); e++) { v[e] = x[at + e]; }
 y[at / 4u] = vec2<u32>(toHalves(v.x, v.y), toHalves(v.z, v.w));`
-}))
+  })
+)
 
 /** x -> y: halves back to 32-bit floats. */
-export const wholeCode = shaderOf("whole", (_: { readonly threads: number }) => ({
-  bindings: { x: { access: "read", element: "vec2<u32>" }, y: { access: "write", element: "f32" } },
-  uniforms: { size: "u32" },
-  workgroup: [THREADS, 1],
-  body: `let at = 4u * ((group.y * groups.x + group.x) * ${THREADS}u + lane);
+export const wholeCode: (params: { readonly threads: number }) => Shader<"x" | "y", "size"> = shaderOf(
+  "whole",
+  (_: { readonly threads: number }) => ({
+    bindings: { x: { access: "read", element: "vec2<u32>" }, y: { access: "write", element: "f32" } },
+    uniforms: { size: "u32" },
+    workgroup: [THREADS, 1],
+    body: `let at = 4u * ((group.y * groups.x + group.x) * ${THREADS}u + lane);
 if (at >= settings.size) { return; }
 let words = x[at / 4u];
 let v = vec4<f32>(unpack2x16float(words.x), unpack2x16float(words.y));
 for (var e = 0u; e < min(4u, settings.size - at); e++) { y[at + e] = v[e]; }`
-}))
+  })
+)
 
 const params = { threads: THREADS }
 

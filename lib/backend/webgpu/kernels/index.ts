@@ -21,9 +21,11 @@ import { quickGeluKernels } from "./quickGelu.ts"
 import { rawKernels } from "./raw.ts"
 import { rmsNormKernels } from "./rmsNorm.ts"
 import { softmaxKernels } from "./softmax.ts"
+import { halfKernels } from "./half.ts"
 
 /** All kernels of ours: in the place of tfjs's own, or of an operation's composition. */
 export const webgpuKernels: ReadonlyArray<Replacement> = [
+  ...halfKernels,
   ...adamWKernels,
   ...adamWListKernels,
   ...adamWListIfKernels,

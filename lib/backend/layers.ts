@@ -124,7 +124,7 @@ export const cpu = (options: CpuOptions = {}): Layer.Layer<Backend, OpenError> =
   Layer.effect(Backend, openCpu(options, "asked for"))
 
 /**
- * tfjs's WebGPU kernels on a device of our own: through `navigator.gpu` in Deno and browsers, through npm `webgpu` (Dawn)
+ * Our fused kernels, and tfjs's for the rest, on a WebGPU device of our own: through `navigator.gpu` in Deno and browsers, through npm `webgpu` (Dawn)
  * on Node and Bun where it is installed. Fails with BackendError where there is no adapter.
  */
 export const webgpu = (options: WebgpuOptions = {}): Layer.Layer<Backend, OpenError> =>

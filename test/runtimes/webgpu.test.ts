@@ -60,8 +60,8 @@ describe.skipIf(missing !== undefined && !isRequired)("WebGPU on a software adap
   }, 900_000) // some 70 s alone on two cores; shaders compile far slower beside other tests
 
   it("the backend says which arithmetic runs on which adapter", () => {
-    expect(result.path).toMatch(/^stock-f32 on SwiftShader/)
-    expect(result.announcement).toMatch(/^backend webgpu: stock-f32 on SwiftShader.*\(asked for; a software adapter/)
+    expect(result.path).toMatch(/^fused-f32 on SwiftShader/)
+    expect(result.announcement).toMatch(/^backend webgpu: fused-f32 on SwiftShader.*\(asked for; a software adapter/)
   })
 
   it("golden losses, gradients and trajectories are within their limits", () => {

@@ -48,7 +48,7 @@ export const registerWebgpu = async (
     return {
       ...engine,
       name,
-      path: `stock-f32 on ${adapterName}`,
+      path: `${kernels === "ours" ? "fused" : "stock"}-f32 on ${adapterName}`,
       faults,
       device,
       close: () => {

@@ -33,14 +33,14 @@ export const makeBlock = (tower: TowerConfig, batch: number, tokens: number): Pr
 const blockFlops = (width: number, tokens: number, batch: number): number =>
   3 * batch * (24 * tokens * width ** 2 + 4 * tokens ** 2 * width)
 
-const blockCase = ({ width, numHeads, blockBatch: batch, model }: Sizes): Case => {
-  const tokens = numImageTokens(model)
+const blockCase = ({ blockBatch: batch, model }: Sizes): Case => {
+  const [tokens, { width, numHeads }] = [numImageTokens(model), model.vision]
   return {
     name: "block",
     shape: `one image block forward and backward, batch ${batch}, ${tokens} tokens, width ${width}, ${numHeads} heads`,
     flops: blockFlops(width, tokens, batch),
     torch: { what: "block", batch, tokens, width, numHeads },
-    make: () => makeBlock({ width, numHeads, layers: 1 }, batch, tokens)
+    make: () => makeBlock(model.vision, batch, tokens)
   }
 }
 

@@ -15,7 +15,7 @@ export interface AttentionSize {
 
 /** What the bench runs. */
 export interface Sizes {
-  /** Width of the layers whose parts are measured, and heads of their attention. */
+  /** Width of the layers whose parts are measured alone, and heads of their attention. */
   readonly width: number
   readonly numHeads: number
   /** Rows of the products: tokens of so many images. */
@@ -29,7 +29,7 @@ export interface Sizes {
   readonly model: ClipSizes
   readonly modelName: string
   readonly batches: ReadonlyArray<number>
-  /** A block of `width`, and of the model's image tower. */
+  /** Images of a block and of the whole of the model's image tower. */
   readonly blockBatch: number
   readonly towerBatch: number
   /** Bytes of the copy that shares are set beside. */

@@ -1,4 +1,4 @@
-import { type Limits } from "./limits.ts"
+import type { Limits } from "./limits.ts"
 
 /** The text of a shader that would have been compiled. */
 export interface PlannedShader {

@@ -42,13 +42,13 @@ replace("setPipeline", function (this: GPUComputePassEncoder, next: GPUComputePi
 })
 replace("setBindGroup", function (this: GPUComputePassEncoder, index: number, next: GPUBindGroup): undefined {
   group = next
-  setBindGroup.call(this, index, next)
+  Reflect.apply(setBindGroup, this, [index, next])
 })
 replace(
   "dispatchWorkgroups",
   function (this: GPUComputePassEncoder, x: number, y?: number, z?: number): undefined {
     if (isRecording && pipeline !== undefined && group !== undefined) {
-      recorded.push({ pipeline, group, counts: [x, y, z] })
+      recorded.push({ pipeline, group, counts: [x, y ?? 1, z ?? 1] })
     }
     dispatchWorkgroups.call(this, x, y, z)
   }

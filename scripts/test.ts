@@ -1,17 +1,26 @@
 /**
  * `npm test`: the checks, the suite on Node, then goldens, a tiny training run, the command line and the package on Node,
- * Bun and Deno. All parts run whatever becomes of the others; the last line adds them up.
+ * Bun and Deno, and whether the WebGPU engine is safe on an adapter. `npm run test:webgpu` (`scripts/test.ts webgpu`): all
+ * its kernels, and the engines in Deno and in a page. All parts run whatever becomes of the others; the last line adds
+ * them up.
  */
 import process from "node:process"
 import { addCounts, closingLine, countsOf, failuresIn, runPart } from "./parts.ts"
 
+type Part = readonly [name: string, args: ReadonlyArray<string>]
+
 const vitest = "node_modules/vitest/vitest.mjs"
-const parts: ReadonlyArray<readonly [name: string, args: ReadonlyArray<string>]> = [
+const everywhere: ReadonlyArray<Part> = [
   ["check", ["scripts/check.ts"]],
   ["suite", [vitest, "run"]],
-  ["webgpu", ["scripts/webgpuTests.ts"]],
-  ["runtimes and package", [vitest, "run", "--config", "vitest.runtimes.config.ts"]]
+  ["runtimes and package", [vitest, "run", "--config", "vitest.runtimes.config.ts"]],
+  ["webgpu", ["scripts/webgpuTests.ts", "test/webgpu/record.test.ts", "test/webgpu/safety.test.ts"]]
 ]
+const onAdapters: ReadonlyArray<Part> = [
+  ["kernels", ["scripts/webgpuTests.ts"]],
+  ["adapters and pages", [vitest, "run", "--config", "vitest.adapters.config.ts"]]
+]
+const parts = process.argv[2] === "webgpu" ? onAdapters : everywhere
 
 const results = []
 for (const [name, args] of parts) {

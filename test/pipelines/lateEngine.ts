@@ -18,7 +18,7 @@ export interface LateEngine {
   readonly afterRestart: ReadonlyArray<number>
 }
 
-export const engineOf = (answersLeft = Infinity, afterRestart: ReadonlyArray<number> = []): LateEngine => ({
+export const engineOf = (answersLeft: number = Infinity, afterRestart: ReadonlyArray<number> = []): LateEngine => ({
   asked: [],
   answersLeft,
   numRestarts: 0,

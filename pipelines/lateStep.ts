@@ -11,7 +11,7 @@ import { recordEncoding } from "./metrics.ts"
 import type { Position } from "./position.ts"
 import { type FlatState, flattenState, withNumbers } from "./stateTree.ts"
 import type { Steps } from "./steps.ts"
-import { clipGradients, isBroken, notFinite, type Recipe } from "./training.ts"
+import { clipGradients, notFinite, type Recipe, watchFigures } from "./training.ts"
 import { applyUpdateIf, disposeFigures, disposeStep, type TwoTowerParams } from "./trainStep.ts"
 
 /** Reads that begin now and are waited for later, as the Backend service of a GPU has them. */
@@ -33,7 +33,6 @@ const unpack = (numbers: Float32Array, { numLosses, lambdas }: Pending["figures"
   const sum = (from: number): number => numbers.slice(from, from + numLosses).reduce((total, x) => total + x, 0)
   const rest = 1 + 2 * numLosses
   return {
-    isFinite: at(0) !== 0,
     loss: sum(1) / numLosses,
     correct: sum(1 + numLosses),
     gradNorm: at(rest),
@@ -56,6 +55,7 @@ export const makeLateSteps = <P extends TwoTowerParams, S, E>(
   tell: (entry: LogEntry) => Effect.Effect<void, E>
 ): Steps<E> => {
   const { model, optimizer, schedule, config, backend } = recipe
+  const watch = watchFigures(optimizer)
   let pending: Pending | undefined
   let settledMs = 0
   let encodeMs = 0
@@ -89,8 +89,8 @@ export const makeLateSteps = <P extends TwoTowerParams, S, E>(
         Effect.onExit((exit) => Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause) ? Effect.void : drop),
         Effect.flatMap((numbers) =>
           Effect.gen(function* () {
-            const { isFinite, loss, correct, gradNorm, logitScale, lambda } = unpack(numbers, figures)
-            if (!isFinite && isBroken(optimizer, loss, gradNorm)) {
+            const { loss, correct, gradNorm, logitScale, lambda } = unpack(numbers, figures)
+            if (watch.mustStop(loss, gradNorm)) {
               Object.assign(position, {
                 step: before.step,
                 cursor: before.cursor,
@@ -132,12 +132,12 @@ export const makeLateSteps = <P extends TwoTowerParams, S, E>(
     const unit = timed.sync(() => {
       const total = held.gradients
       if (total === undefined) throw new RangeError("a step needs at least one micro-batch")
-      held.gradients = undefined // the update consumes them
       position.isWhole = false
       numLosses = total.loss.length
       // No scope around the update: an optimizer of the caller's owns what it makes.
       const norm = globalNorm(total.grads)
       const isFinite = ops.raw.finite([...total.loss, norm])
+      held.gradients = undefined // clipping and the update consume them
       const grads = clipGradients(total.grads, config.gradientClip)
       const next = applyUpdateIf(
         ...[isFinite, optimizer, grads, position.state, position.params, told.lr, config.logitScaleClamp] as const

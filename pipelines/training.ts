@@ -76,6 +76,7 @@ export const makeStep = <P extends TwoTowerParams, S>(
   recipe: Recipe<P, S>
 ) => {
   const gradients = makeGradients(recipe)
+  const figures = watchFigures(recipe.optimizer)
   const { model, optimizer, schedule, config, backend } = recipe
 
   /**
@@ -97,7 +98,7 @@ export const makeStep = <P extends TwoTowerParams, S>(
         const total = held.gradients
         if (total === undefined) return yield* Effect.die(new RangeError("a step needs at least one micro-batch"))
         const { loss, correct, gradNorm } = yield* figuresOf(backend, total)
-        if (isBroken(optimizer, loss, gradNorm)) {
+        if (figures.mustStop(loss, gradNorm)) {
           return yield* notFinite(position.step + 1, loss, gradNorm)
         }
         const lr = schedule(position.step)
@@ -150,11 +151,27 @@ export const makeStep = <P extends TwoTowerParams, S>(
 export const clipGradients = <P extends TwoTowerParams>(grads: P, limit: TrainConfig["gradientClip"]): P =>
   limit === null ? grads : clipByGlobalNorm<P>(limit.maxNorm).update(grads, null, grads)[0]
 
+/** Steps in a row that may be left out before the gradients are taken for broken: 2^-40 of the first scale. */
+const MOST_LEFT_OUT = 40
+
+/** Watches a run's figures: `mustStop` says of each step in turn whether the run ends there. */
+export const watchFigures = <P extends TwoTowerParams, S>(
+  optimizer: Optimizer<P, S>
+): { readonly mustStop: (loss: number, gradNorm: number) => boolean } => {
+  let numLeftOut = 0
+  return {
+    mustStop: (loss, gradNorm) => {
+      numLeftOut = Number.isFinite(gradNorm) ? 0 : numLeftOut + 1
+      return isBroken(optimizer, loss, gradNorm) || numLeftOut > MOST_LEFT_OUT
+    }
+  }
+}
+
 /**
  * Whether a run must stop at these figures. Where the loss is scaled, a gradient that overflowed is no error: the update
  * changes nothing and the scale gets smaller.
  */
-export const isBroken = <P extends TwoTowerParams, S>(
+const isBroken = <P extends TwoTowerParams, S>(
   { lossScaleOf }: Optimizer<P, S>,
   loss: number,
   gradNorm: number

@@ -85,6 +85,23 @@ const canaries: ReadonlyArray<Canary | PlainCanary> = [
   {
     kernel: "contrastive",
     inputs: { u: [5, 7], t: [5, 7], scale: [] },
+    program: (p) =>
+      ops.contrastive(ops.l2Normalize(of(p, "u")), ops.l2Normalize(of(p, "t")), of(p, "scale"), "constant").loss
+  },
+  {
+    kernel: "attention",
+    inputs: { q: [2, 5, 16], k: [2, 5, 16], v: [2, 5, 16] }, // heads of 4: the path of whole vectors
+    program: (p) => ops.attention(of(p, "q"), of(p, "k"), of(p, "v"), { numHeads: 4, mask: "none" })
+  },
+  {
+    kernel: "diffAttention",
+    inputs: { q: [2, 5, 16], k: [2, 5, 16], v: [2, 5, 16], lambda: [] },
+    program: (p) =>
+      ops.diffAttention(of(p, "q"), of(p, "k"), of(p, "v"), of(p, "lambda"), { numHeads: 4, mask: "causal" })
+  },
+  {
+    kernel: "contrastive",
+    inputs: { u: [5, 7], t: [5, 7], scale: [] },
     outputs: (p) => {
       const [u, t] = [ops.l2Normalize(value(of(p, "u"))), ops.l2Normalize(value(of(p, "t")))]
       return { correct: ops.contrastive(u, t, value(of(p, "scale")), "constant").correct }
@@ -157,6 +174,30 @@ const canaries: ReadonlyArray<Canary | PlainCanary> = [
       clamped: ops.raw.clamp(of(p, "x"), -0.5, 0.7),
       sum: ops.raw.accumulate(of(p, "z"), of(p, "x"))
     })
+  },
+  {
+    kernel: "adamWAllIf",
+    inputs: { p: [5, 7], g: [5, 7] },
+    outputs: (p) => {
+      const part = (grad: Tensor) => ({
+        p: tf.clone(of(p, "p")),
+        g: grad,
+        m: tf.mul(of(p, "g"), 0.3),
+        v: tf.square(of(p, "p")),
+        lr: 0.5,
+        weightDecay: 0.2
+      })
+      const shared = { beta1: 0.9, beta2: 0.98, eps: 1e-3, step: 3 }
+      const flag = (scalar: number): Tensor => ops.raw.finite([tf.scalar(1), tf.scalar(scalar)])
+      const [written] = ops.adamWAll([part(of(p, "g"))], shared, flag(2))
+      const [kept] = ops.adamWAll([part(tf.mul(of(p, "g"), Number.NaN))], shared, flag(Infinity))
+      const selected = ops.raw.select(flag(Number.NaN), of(p, "g"), of(p, "p"))
+      return {
+        ...(written ?? {}),
+        ...Object.fromEntries(Object.entries(kept ?? {}).map(([k, x]) => [`${k}Kept`, x])),
+        selected
+      }
+    }
   },
   {
     kernel: "half",

@@ -84,7 +84,7 @@ export const findAdapter = async (): Promise<Search> => {
 }
 
 /** Used where the adapter has them: half precision, and cooperation within a workgroup, for kernels of our own. */
-const FEATURES: ReadonlyArray<GPUFeatureName> = ["shader-f16", "subgroups", "timestamp-query"]
+const FEATURES: ReadonlyArray<GPUFeatureName> = ["shader-f16", "timestamp-query"]
 
 const LIMITS = [
   "maxBufferSize",

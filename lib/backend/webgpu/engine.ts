@@ -66,7 +66,12 @@ export const unitsOn = ({ name, flush, faults }: Pick<WebgpuEngine, "name" | "fl
             return result
           })
         )
-        return orFault(settled, value)
+        // A lost device may throw out of tfjs, too; then the loss is what happened.
+        const outcome = Effect.tapDefect(value, () => awaitLoss)
+        return Effect.flatMap(Effect.exit(outcome), (exit) => {
+          const fault = faults.first()
+          return fault === undefined ? orFault(settled, exit) : Effect.fail(fault)
+        })
       }),
     read: (tensor) => Effect.uninterruptible(Effect.flatten(readLater(tensor))),
     readLater

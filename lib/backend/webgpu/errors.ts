@@ -11,7 +11,10 @@ type DeviceLostFields = {
 const DeviceLostBase: TaggedErrorClass<"DeviceLost", DeviceLostFields> = Data.TaggedError("DeviceLost")<
   DeviceLostFields
 >
-/** The GPU is gone and all tensors on it with it. The last checkpoint is what is left: resume from it. */
+/**
+ * The GPU is gone and all tensors on it with it. Training opens it again and goes on from its last copy
+ * (`checkpoint.snapshotEvery`), three times at most; this is the error of the fourth, and of every other verb.
+ */
 export class DeviceLost extends DeviceLostBase {}
 
 type ExceedsLimitFields = {

@@ -4,7 +4,7 @@ export type Access = "read" | "write" | "update"
 /** A buffer that a shader sees as `array<element>` under the binding's name. */
 export interface Binding {
   readonly access: Access
-  readonly element: "f32" | "vec4<f32>" | "i32" | "u32" | "vec2<u32>" | "vec4<u32>"
+  readonly element: "f32" | "vec4<f32>" | "i32" | "u32" | "vec2<u32>" | "vec4<u32>" | "vec4<f16>"
 }
 
 /** Settings that change from dispatch to dispatch: 4-byte numbers, `settings.name` in the body. */

@@ -77,9 +77,10 @@ const isWhole = (count: number | undefined): boolean => (count ?? 0) % 4 === 0
 const isAligned = ({ from, row, inner, outer }: Layout, length: number): boolean =>
   [from, row, inner, outer, length].every(isWhole)
 
-const storageOf = (layout: OperandLayout, length: number): Storage => {
+const storageOf = (layout: OperandLayout, length: number, { hasF16 }: Limits): Storage => {
   const type = layout.type ?? "f32"
-  return isAligned(layout, length) ? `${type}x4` : type
+  if (!isAligned(layout, length)) return type
+  return type === "half" && hasF16 ? "f16x4" : `${type}x4`
 }
 
 /** How a product is computed: constants, settings and workgroups of its shader, and of the sum of its parts. */
@@ -129,8 +130,8 @@ export const plan = (product: ProductShape, limits: Limits): Plan => {
   return {
     params: {
       ...shape,
-      a: storageOf(a, a.order === "plain" ? k : m),
-      b: storageOf(b, b.order === "plain" ? n : k),
+      a: storageOf(a, a.order === "plain" ? k : m, limits),
+      b: storageOf(b, b.order === "plain" ? n : k, limits),
       c: isAligned(into, n) ? "f32x4" : "f32",
       aIsT: a.order === "transposed",
       bIsT: b.order === "transposed",

@@ -3,14 +3,15 @@ import { type Epilogue, epilogue } from "./gemmEpilogue.ts"
 
 /**
  * How the numbers of a matrix are read: floats of 32 bits, or halves, two to a word; `x4` where each run of four along
- * its contiguous axis starts at a multiple of four and is inside the matrix or outside as a whole.
+ * its contiguous axis starts at a multiple of four and is inside the matrix or outside as a whole; `f16x4` is `halfx4` on a
+ * device whose shaders know 16-bit floats.
  */
-export type Storage = "f32" | "f32x4" | "half" | "halfx4"
+export type Storage = "f32" | "f32x4" | "half" | "halfx4" | "f16x4"
 
 /**
  * The numbers of a product's tile and of its parts: a workgroup of `across` x `down` threads makes a tile of
- * 4 x `tall` x `down` rows and 4 x `wide` x `across` columns. A thread has `tall` x `wide` blocks of 4 x 4, which lie apart so that neighbours
- * read and write neighbouring vectors.
+ * 4 x `tall` x `down` rows and 4 x `wide` x `across` columns. A thread has `tall` x `wide` blocks of 4 x 4, which lie apart
+ * so that neighbours read and write neighbouring vectors.
  */
 export type TileShape = {
   readonly across: number
@@ -49,7 +50,8 @@ const elements: Readonly<Record<Storage, Binding["element"]>> = {
   f32: "f32",
   f32x4: "vec4<f32>",
   half: "u32",
-  halfx4: "vec2<u32>"
+  halfx4: "vec2<u32>",
+  f16x4: "vec4<f16>"
 }
 
 /** The offset within a stored block of the tile by the step of four in K, so that its parts lie in different banks. */
@@ -70,7 +72,8 @@ const load4 = (name: string, storage: Storage): string => {
     f32: each("v[e] = NAME[first + e];"),
     f32x4: "return NAME[first >> 2u];",
     half: each(half),
-    halfx4: "let words = NAME[first >> 2u]; return vec4<f32>(unpack2x16float(words.x), unpack2x16float(words.y));"
+    halfx4: "let words = NAME[first >> 2u]; return vec4<f32>(unpack2x16float(words.x), unpack2x16float(words.y));",
+    f16x4: "return vec4<f32>(NAME[first >> 2u]);"
   }
   return `fn ${name}4(first: u32, i: u32, limit: u32) -> vec4<f32> {
   ${body[storage].replaceAll("NAME", name)}
@@ -226,6 +229,7 @@ export const code: (params: TileParams) => Shader<string, TileUniform> = shaderO
       },
       uniforms,
       workgroup: [across * down, 1],
+      enable: [params.a, params.b].includes("f16x4") ? ["f16"] : [],
       declarations: [
         `var<workgroup> aTile: array<vec4<f32>, ${K_TILE * a.vectors}>;`,
         `var<workgroup> bTile: array<vec4<f32>, ${K_TILE * b.vectors}>;`,

@@ -24,18 +24,16 @@ export const plan = (size: number, limits: Limits): HalfPlan => ({
 /** Words that `size` halves take: whole pairs of words, in which products read them. */
 export const wordsOf = (size: number): number => 2 * Math.ceil(size / 4)
 
-/** WGSL leaves open what `pack2x16float` makes of numbers that are too large, or none. */
-const HALVES = `fn toHalf(x: f32, bits: u32) -> u32 {
+/** By whole numbers, to the nearest and ties to even: WGSL leaves open which way `pack2x16float` rounds. */
+const HALVES = `fn toHalf(x: f32) -> u32 {
   let size = bitcast<u32>(x) & 0x7fffffffu;
   let sign = (bitcast<u32>(x) >> 16u) & 0x8000u;
   if (size > 0x7f800000u) { return 0x7e00u; } // not a number
   if (size >= 0x477ff000u) { return sign | 0x7c00u; } // from 65,520 on
-  return bits;
+  if (size < 0x38800000u) { return sign | u32(round(bitcast<f32>(size) * 16777216.0)); } // below 2^-14: steps of 2^-24
+  return sign | ((size - 0x38000000u + 0xfffu + ((size >> 13u) & 1u)) >> 13u);
 }
-fn toHalves(x: f32, y: f32) -> u32 {
-  let bits = pack2x16float(clamp(vec2<f32>(x, y), vec2<f32>(-65504.0), vec2<f32>(65504.0)));
-  return toHalf(x, bits & 0xffffu) | (toHalf(y, bits >> 16u) << 16u);
-}`
+fn toHalves(x: f32, y: f32) -> u32 { return toHalf(x) | (toHalf(y) << 16u); }`
 
 /** x -> y: halves, two in a word. */
 export const code: (params: { readonly threads: number }) => Shader<"x" | "y", "size"> = shaderOf(

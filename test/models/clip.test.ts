@@ -227,7 +227,7 @@ describe("sizes that do not fit", () => {
         const wrongImages = run(() => model.encodeImage(params, tf.zeros([1, 3, 8, 10])))
         expect(wrongImages).toThrow("encodeImage: expected images of shape [any, 3, 8, 8], found [1, 3, 8, 10]")
         const wrongTokens = run(() => model.encodeText(params, tf.zeros([1, 8], "int32")))
-        expect(wrongTokens).toThrow("encodeText: expected tokens of shape [any, 7], found [1, 8]")
+        expect(wrongTokens).toThrow("encodeText: expected tokens [B, 1 to 7], found [1, 8]")
         expect(run(() => model.encodeText(params, tf.zeros([1, 7])))).toThrow("int32 tokens, found float32 tokens")
         expect(run(() => model.encodeText(params, tf.fill([1, 7], 10, "int32")))).toThrow("10")
         disposeParams(params)

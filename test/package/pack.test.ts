@@ -74,8 +74,9 @@ describe("the size", () => {
         `all programs of the package with the command line ${kB(programBytes)}, declarations ${kB(typeBytes)}`
     )
     expect(ownBytes).toBeLessThanOrEqual(150_000)
-    // A ceiling that catches what is shipped twice; the command line and the goldens' checks are a quarter of it.
-    expect(programBytes).toBeLessThanOrEqual(250_000)
+    // A ceiling that catches what is shipped twice; the command line and the goldens' checks are a quarter of it, the WebGPU
+    // engine an eighth.
+    expect(programBytes).toBeLessThanOrEqual(300_000)
     expect(typeBytes).toBeLessThanOrEqual(150_000)
   })
 })

@@ -8,7 +8,7 @@ import { Cause, Effect, Exit, Layer } from "effect"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import process from "node:process"
-import { Backend, BackendError, cpu, type UnitError, webgpu } from "../../lib/backend/index.ts"
+import { Backend, BackendError, cpu, ExceedsLimit, type UnitError, webgpu } from "../../lib/backend/index.ts"
 import { checkpointStore } from "../../lib/checkpoint/index.ts"
 import { fromArray } from "../../lib/data/index.ts"
 import { sharpDecoder } from "../../lib/image/sharp.ts"
@@ -76,7 +76,9 @@ const train = (name: string, steps: number) => {
 
 const describe = <A>(exit: Exit.Exit<A, UnitError>): { readonly tag: string; readonly message: string } => {
   const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
-  return error instanceof BackendError ? { tag: error._tag, message: error.message } : { tag: "none", message: "" }
+  return error instanceof BackendError || error instanceof ExceedsLimit ?
+    { tag: error._tag, message: error.message } :
+    { tag: "none", message: "" }
 }
 
 /** How a unit ends that asks for a buffer of 4 GiB, and what comes after it. */

@@ -11,7 +11,7 @@ import { sourceArguments } from "../../../scripts/runtime.ts"
 import { median } from "../cpu/statistics.ts"
 import { numberOf, parseAnswer } from "../cpu/protocol.ts"
 import { currentRuntime } from "./environment.ts"
-import { type EngineSide, figuresOf, type Run, settle } from "./measure.ts"
+import { type EngineSide, figuresOf, type Run } from "./measure.ts"
 import type { Name } from "./row.ts"
 
 /** GPUBufferUsage.COPY_SRC | COPY_DST: the names are globals of browsers only. */
@@ -162,6 +162,3 @@ export const measureCompile = async (size: string, hasPeer: boolean, shape: stri
     for (const folder of folders) rmSync(folder, { recursive: true, force: true })
   }
 }
-
-/** Waits for an engine's device, so that what it reports is told here and not in the next measure. */
-export const drained = async (side: EngineSide): Promise<void> => settle(await side.open())

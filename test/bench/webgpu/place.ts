@@ -30,10 +30,10 @@ const emitOn = (adapter: string) => (row: Row): void => {
 }
 
 /** Dispatches of one block of the model's image tower, forward and backward. */
-const countDispatches = async (side: EngineSide, { model }: Sizes): Promise<number> => {
+const countDispatches = async (side: EngineSide, { model }: Sizes, batch: number): Promise<number> => {
   const engine = await side.open()
   await tf.setBackend(engine.name)
-  const { work, dispose } = makeBlock(model.vision, 1, numImageTokens(model))
+  const { work, dispose } = makeBlock(model.vision, batch, numImageTokens(model))
   const once = (): number => {
     const before = dispatches()
     tf.tidy(work)
@@ -54,9 +54,10 @@ const measureDispatches = async (
   { emit }: Run
 ): Promise<void> => {
   const { width, numHeads } = size.model.vision
-  const shape = `one image block forward and backward, width ${width}, ${numHeads} heads`
-  const own = await countDispatches(ours, size)
-  const theirs = stock === undefined ? undefined : [await countDispatches(stock, size)]
+  const [batch = 1] = size.batches
+  const shape = `one image block forward and backward, batch ${batch}, width ${width}, ${numHeads} heads`
+  const own = await countDispatches(ours, size, batch)
+  const theirs = stock === undefined ? undefined : [await countDispatches(stock, size, batch)]
   emit({
     ...{ name: "dispatches", shape, peer: stock?.name ?? "none", unit: "dispatches" },
     ...{ engine: ours.version, peerVersion: stock?.version ?? "", ...figuresOf([own], theirs) }

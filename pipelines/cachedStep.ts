@@ -101,19 +101,15 @@ export const pullPass = <P extends Params>(
   }, options)
   const seeds: Array<Tensor> = []
   try {
-    const seed = (gradient: Tensor): Tensor => {
-      seeds.push(lossScale === undefined ? gradient : ops.raw.scaleBy(gradient, lossScale))
-      return seeds.at(-1) ?? gradient
+    const seed = (make: () => Tensor): Tensor => {
+      const made = tf.keep(tf.tidy(() => lossScale === undefined ? make() : ops.raw.scaleBy(make(), lossScale)))
+      seeds.push(made)
+      return made
     }
-    const rows = (gradient: Tensor): Tensor => {
-      const part = ops.raw.rows(gradient, from, count)
-      const scaled = seed(part)
-      if (scaled !== part) part.dispose()
-      return scaled
-    }
+    const rows = (gradient: Tensor): Tensor => seed(() => ops.raw.rows(gradient, from, count))
     const given = { imageEmbed: rows(imageEmbed), textEmbed: rows(textEmbed) }
     return unscaled(
-      pullback(from === 0 ? { ...given, logitScale: lossScale === undefined ? logitScale : seed(logitScale) } : given),
+      pullback(from === 0 ? { ...given, logitScale: seed(() => tf.clone(logitScale)) } : given),
       lossScale
     )
   } finally {

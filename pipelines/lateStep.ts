@@ -27,14 +27,14 @@ interface Pending {
   readonly before: { readonly step: number; readonly cursor: Cursor; readonly numbers: FlatState["numbers"] }
 }
 
-/** The numbers of a step as `pack` puts them: flag, losses, correct ones, norm, scale, lambdas. */
+/** The numbers of a step as `pack` puts them: losses, correct ones, norm, scale, lambdas. */
 const unpack = (numbers: Float32Array, { numLosses, lambdas }: Pending["figures"]) => {
   const at = (i: number): number => numbers[i] ?? Number.NaN
   const sum = (from: number): number => numbers.slice(from, from + numLosses).reduce((total, x) => total + x, 0)
-  const rest = 1 + 2 * numLosses
+  const rest = 2 * numLosses
   return {
-    loss: sum(1) / numLosses,
-    correct: sum(1 + numLosses),
+    loss: sum(0) / numLosses,
+    correct: sum(numLosses),
     gradNorm: at(rest),
     logitScale: Math.exp(at(rest + 1)),
     lambda: Object.fromEntries(lambdas.map((name, i) => [name, at(rest + 2 + i)]))
@@ -146,7 +146,7 @@ export const makeLateSteps = <P extends TwoTowerParams, S, E>(
       tf.tidy(() => {
         const values = Object.entries(model.lambdas(next.params))
         lambdas.push(...values.map(([name]) => name))
-        const scalars = [isFinite, ...total.loss, ...total.correct, norm, next.params.logitScale.tensor]
+        const scalars = [...total.loss, ...total.correct, norm, next.params.logitScale.tensor]
         packed = tf.keep(ops.raw.pack([...scalars, ...values.map(([, { tensor }]) => tensor)]))
       })
       for (const tensor of [isFinite, norm]) tensor.dispose()

@@ -77,8 +77,11 @@ export const halfLinearForward: Fused<
 export const isInHalves = (...lengths: ReadonlyArray<number>): boolean =>
   precisionNow() === "mixed" && lengths.every((length) => length % 4 === 0)
 
-/** A tensor in halves; in one forward pass it is rounded once. */
-export const inHalves = (x: Tensor): Tensor => roundedOnce(x, (tensor) => run(halfForward, { x: tensor }, {}).y)
+/** A tensor in halves. */
+export const half = (x: Tensor): Tensor => run(halfForward, { x }, {}).y
+
+/** The same, rounded once in a forward pass. */
+export const inHalves = (x: Tensor): Tensor => roundedOnce(x, half)
 
 /** The product of two tensors in halves. */
 export const halfProduct = (a: Tensor, b: Tensor, attrs: ProductAttrs): Tensor =>

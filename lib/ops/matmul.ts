@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs-core"
 import type { Tensor } from "@tensorflow/tfjs-core"
 import type { Value } from "../tensor/index.ts"
 import { dimOf, record, ShapeError, showShape } from "../tensor/index.ts"
-import { halfForward, halfLinearForward, halfProduct, inHalves, isInHalves } from "./half.ts"
+import { half, halfLinearForward, halfProduct, inHalves, isInHalves } from "./half.ts"
 import { asRows, type Fused, run, view } from "./kernel.ts"
 
 /** x [..., K] @ b [K, M] -> [..., M]. The projections of both towers are used this way (not transposed). */
@@ -26,7 +26,7 @@ const matmulInHalves = (x: Value, b: Value, rows: number, k: number, m: number):
   const y = halfProduct(left, right, { m: rows, n: m, k, transposeA: false, transposeB: false })
   const shaped = view(y, [...x.tensor.shape.slice(0, -1), m])
   return record("matmul", [x, b], shaped, [left, right], (dy, [needsX, needsB]) => {
-    const g = run(halfForward, { x: dy }, {}).y
+    const g = half(dy)
     return [
       needsX ?
         view(halfProduct(g, right, { m: rows, n: k, k: m, transposeA: false, transposeB: true }), x.tensor.shape) :
@@ -78,7 +78,7 @@ const linearInHalves = (x: Value, weight: Value, bias: Value, k: number, m: numb
   const { y } = run(halfLinearForward, { x: xh, weight: wh, bias: bias.tensor }, { rows, k, m })
   const shaped = view(y, [...x.tensor.shape.slice(0, -1), m])
   return record("linear", [x, weight, bias], shaped, [xh, wh], (dy, [needsX, needsW, needsB]) => {
-    const g = run(halfForward, { x: dy }, {}).y
+    const g = half(dy)
     return [
       needsX ?
         view(halfProduct(g, wh, { m: rows, n: k, k: m, transposeA: false, transposeB: false }), x.tensor.shape) :

@@ -3,7 +3,7 @@ import type { Tensor } from "@tensorflow/tfjs-core"
 import type { Value } from "../tensor/index.ts"
 import { dimOf, record } from "../tensor/index.ts"
 import { geluBackward, geluForward } from "./gelu.ts"
-import { halfForward, halfLinearForward, halfProduct, inHalves, isInHalves, wholeForward } from "./half.ts"
+import { half, halfLinearForward, halfProduct, inHalves, isInHalves, wholeForward } from "./half.ts"
 import { asRows, type Fused, run, view } from "./kernel.ts"
 import { linearForward, linearWidth } from "./matmul.ts"
 import { quickGeluBackward, quickGeluForward } from "./quickGelu.ts"
@@ -83,7 +83,6 @@ const mlpInHalves = (x: Value, fc1: LinearLayer, fc2: LinearLayer, activation: A
   const [hidden = 0, k = 0] = w1.shape
   const width = w2.shape[0] ?? 0
   const rows = k === 0 ? 0 : x.tensor.size / k
-  const half = (tensor: Tensor): Tensor => run(halfForward, { x: tensor }, {}).y
   const [xh, w1h, w2h] = [inHalves(x.tensor), inHalves(w1), inHalves(w2)]
   const pre = half(run(halfLinearForward, { x: xh, weight: w1h, bias: b1 }, { rows, k, m: hidden }).y)
   // From the rounded numbers, which the backward pass sees.

@@ -1,3 +1,5 @@
+import { limitNames } from "./limits.ts"
+
 /** What a person reads of an adapter. Browsers leave some of the words empty, Deno gives numbers for others. */
 export interface AdapterWords {
   readonly vendor?: string
@@ -86,20 +88,9 @@ export const findAdapter = async (): Promise<Search> => {
 /** Used where the adapter has them: half precision, and cooperation within a workgroup, for kernels of our own. */
 const FEATURES: ReadonlyArray<GPUFeatureName> = ["shader-f16", "timestamp-query"]
 
-const LIMITS = [
-  "maxBufferSize",
-  "maxStorageBufferBindingSize",
-  "maxComputeWorkgroupStorageSize",
-  "maxComputeInvocationsPerWorkgroup",
-  "maxComputeWorkgroupSizeX",
-  "maxComputeWorkgroupSizeY",
-  "maxComputeWorkgroupsPerDimension",
-  "maxStorageBuffersPerShaderStage"
-] as const
-
 /** A device with all that the adapter offers; by default WebGPU binds 128 MiB at most. An adapter gives one device. */
 export const openDevice = (adapter: GPUAdapter): Promise<GPUDevice> =>
   adapter.requestDevice({
     requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)),
-    requiredLimits: Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]]))
+    requiredLimits: Object.fromEntries(limitNames.map((limit) => [limit, adapter.limits[limit]]))
   })

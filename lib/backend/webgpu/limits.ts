@@ -30,6 +30,18 @@ export const leastLimits: Limits = {
   hasF16: false
 }
 
+/** The limits that are numbers: those to ask a device for. */
+export const limitNames: ReadonlyArray<Exclude<keyof Limits, "hasF16">> = [
+  "maxBufferSize",
+  "maxStorageBufferBindingSize",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupSizeX",
+  "maxComputeWorkgroupSizeY",
+  "maxComputeWorkgroupsPerDimension",
+  "maxStorageBuffersPerShaderStage"
+]
+
 /** The limits of a device. */
 export const limitsOf = ({ limits, features }: Pick<GPUDevice, "limits" | "features">): Limits => ({
   maxBufferSize: limits.maxBufferSize,

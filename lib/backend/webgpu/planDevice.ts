@@ -1,4 +1,4 @@
-import type { Limits } from "./limits.ts"
+import { limitNames, type Limits } from "./limits.ts"
 
 /** The text of a shader that would have been compiled. */
 export interface PlannedShader {
@@ -23,17 +23,6 @@ export interface PlanDevice {
 
 /** Numbers of a host that are as large as this are not looked at: their copy would be all that a plan takes. */
 const MOST_MAPPED = 2 ** 24
-
-const LIMITS = [
-  "maxBufferSize",
-  "maxStorageBufferBindingSize",
-  "maxComputeWorkgroupStorageSize",
-  "maxComputeInvocationsPerWorkgroup",
-  "maxComputeWorkgroupSizeX",
-  "maxComputeWorkgroupSizeY",
-  "maxComputeWorkgroupsPerDimension",
-  "maxStorageBuffersPerShaderStage"
-] as const
 
 /** An object that answers to nothing but what `members` says. Object.create is untyped: the interfaces are far larger. */
 const standIn = (prototype: object | null, members: object): ReturnType<typeof Object.create> =>
@@ -66,7 +55,7 @@ export const planDevice = (limits: Limits): PlanDevice => {
   const encoder = { beginComputePass: () => pass, copyBufferToBuffer: nothing, finish: nothing }
   const pipeline = { getBindGroupLayout: nothing }
   const device: GPUDevice = standIn(null, {
-    limits: Object.fromEntries(LIMITS.map((name) => [name, limits[name]])),
+    limits: Object.fromEntries(limitNames.map((name) => [name, limits[name]])),
     features: new Set(limits.hasF16 ? ["shader-f16"] : []),
     queue: { writeBuffer: nothing, submit: nothing },
     createBuffer: bufferOf,

@@ -1,5 +1,6 @@
 /** Dawn's null backend: it takes every shader through the compiler and computes nothing. No driver is needed. */
 import process from "node:process"
+import { limitNames } from "../../../lib/backend/webgpu/limits.ts"
 import type { PlannedShader } from "../../../lib/backend/webgpu/planDevice.ts"
 
 interface Dawn {
@@ -20,16 +21,6 @@ if (missingDawn !== undefined && process.env["DIFFCLIP_REQUIRE_WEBGPU"] !== "1")
   console.warn(`SKIPPED: no shader can be compiled here: ${missingDawn}`)
 }
 
-const LIMITS = [
-  "maxBufferSize",
-  "maxStorageBufferBindingSize",
-  "maxComputeWorkgroupStorageSize",
-  "maxComputeInvocationsPerWorkgroup",
-  "maxComputeWorkgroupSizeX",
-  "maxComputeWorkgroupSizeY",
-  "maxStorageBuffersPerShaderStage"
-] as const
-
 // Dropped, it would end its devices.
 let kept: GPU | undefined
 
@@ -41,7 +32,7 @@ export const nullDevice = async (allows: "least" | "most"): Promise<GPUDevice> =
   const adapter = await kept.requestAdapter()
   if (adapter === null) throw new Error("Dawn's null backend gave no adapter")
   if (allows === "least") return adapter.requestDevice()
-  const requiredLimits = Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]]))
+  const requiredLimits = Object.fromEntries(limitNames.map((name) => [name, adapter.limits[name]]))
   const features = ["shader-f16", "subgroups", "chromium-experimental-subgroup-matrix"] as ReadonlyArray<GPUFeatureName>
   const requiredFeatures = features.filter((name) => adapter.features.has(name))
   return adapter.requestDevice({ requiredFeatures, requiredLimits })

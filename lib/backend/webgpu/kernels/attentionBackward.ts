@@ -1,7 +1,9 @@
+import { type Shader, shaderOf } from "../shader.ts"
 import {
   eachColumn,
   eachRow,
   eachScore,
+  elementOf,
   loadOwn,
   loadTile,
   overMaps,
@@ -15,7 +17,7 @@ import {
   tileAt,
   times
 } from "./attentionText.ts"
-import { rowOf, type Tiles } from "./attentionTiles.ts"
+import { attentionUniforms, rowOf, type Tiles, workgroupOf } from "./attentionTiles.ts"
 
 /** Two weights a map for each pair of own and streamed row. */
 const declarations = (tiles: Tiles, own: readonly [string, string]): string => {
@@ -152,7 +154,7 @@ if (place == 0u) { dots[settings.numRows + settings.count] = lambda[0]; }
  * holds one tensor at a time, q, then dy, then q again: larger tiles are worth more than the third copy. Buffers dy, q,
  * k, v, stats, dots, dk, dv.
  */
-export const keyGradientText = (tiles: Tiles): Text => {
+const keyGradientText = (tiles: Tiles): Text => {
   const { maps, columns } = tiles
   const accumulate = (name: string, weight: (m: number) => number): string =>
     `for (var c = 0u; c < ${columns}u; c++) {
@@ -223,3 +225,26 @@ ${store(tiles, "dv", k, m, i, `dv${k}_${m}_${i}`)}`)
     }`
   }
 }
+
+/** dy, q, k, v, stats, dots -> dk, dv: the shader of that name, which is the same for one map and for two. */
+export const keyGradientCodeOf = (
+  name: string
+): (tiles: Tiles) => Shader<
+  "dy" | "q" | "k" | "v" | "stats" | "dots" | "dk" | "dv",
+  keyof typeof attentionUniforms
+> =>
+  shaderOf(name, (tiles: Tiles) => ({
+    bindings: {
+      dy: { access: "read", element: elementOf(tiles) },
+      q: { access: "read", element: elementOf(tiles) },
+      k: { access: "read", element: elementOf(tiles) },
+      v: { access: "read", element: elementOf(tiles) },
+      stats: { access: "read", element: "f32" },
+      dots: { access: "read", element: "f32" },
+      dk: { access: "write", element: elementOf(tiles) },
+      dv: { access: "write", element: elementOf(tiles) }
+    },
+    uniforms: attentionUniforms,
+    workgroup: workgroupOf(tiles),
+    ...keyGradientText(tiles)
+  }))

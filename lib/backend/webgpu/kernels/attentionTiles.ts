@@ -12,6 +12,13 @@ export interface AttentionShape {
   readonly maps: 1 | 2
 }
 
+/** That of q [B, N, numHeads x Dh]: with two maps, heads of q and k go in pairs. */
+export const attentionShape = (
+  [batch = 0, tokens = 0, width = 0]: ReadonlyArray<number>,
+  numHeads: number,
+  maps: AttentionShape["maps"]
+): AttentionShape => ({ batch, tokens, heads: numHeads / maps, headDim: width / numHeads, maps })
+
 /**
  * Constants that the shaders are compiled with. A workgroup owns `rows` rows and streams the others by `columns` at a
  * time; `lanes` threads share a row, and each thread has `each` rows.

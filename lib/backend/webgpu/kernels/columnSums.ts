@@ -1,4 +1,5 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core"
+import { sizeOf } from "../../../tensor/index.ts"
 import type { Gpu } from "../gpu.ts"
 import { foldGroups, type Groups, type Limits } from "../limits.ts"
 import { type Shader, shaderOf } from "../shader.ts"
@@ -158,8 +159,6 @@ export const leadingAxes = (rank: number, axis: ReadonlyArray<number> | undefine
 /** An attribute of tfjs's kernels: one axis, many, or undefined for all. */
 const axesOf = (axis: unknown): ReadonlyArray<number> | undefined =>
   typeof axis === "number" ? [axis] : Array.isArray(axis) ? axis.map(Number) : undefined
-
-const sizeOf = (shape: ReadonlyArray<number>): number => shape.reduce((product, dim) => product * dim, 1)
 
 /**
  * tfjs's `Sum` of floats over the first axis or axes. Its own transposes for that and gives each sum to one workgroup;

@@ -1,12 +1,11 @@
-import type { TensorInfo } from "@tensorflow/tfjs-core"
 import { diffAttentionBackward, diffAttentionForward } from "../../../ops/diffAttention.ts"
 import { type Shader, shaderOf } from "../shader.ts"
 import { fused, type Replacement } from "../tfjs.ts"
-import { keyGradientText, queryGradientText } from "./attentionBackward.ts"
+import { keyGradientCodeOf, queryGradientText } from "./attentionBackward.ts"
 import { forwardText } from "./attentionForward.ts"
 import { elementOf } from "./attentionText.ts"
 import {
-  type AttentionShape,
+  attentionShape,
   attentionUniforms,
   planBackward,
   planForward,
@@ -60,26 +59,7 @@ export const queryGradientCode: (
 )
 
 /** dy, q, k, v, stats, dots -> dk, dv. */
-export const keyGradientCode: (
-  tiles: Tiles
-) => Shader<"dy" | "q" | "k" | "v" | "stats" | "dots" | "dk" | "dv", keyof typeof attentionUniforms> = shaderOf(
-  "diffAttentionKeyGradient",
-  (tiles: Tiles) => ({
-    bindings: {
-      dy: { access: "read", element: elementOf(tiles) },
-      q: { access: "read", element: elementOf(tiles) },
-      k: { access: "read", element: elementOf(tiles) },
-      v: { access: "read", element: elementOf(tiles) },
-      stats: { access: "read", element: "f32" },
-      dots: { access: "read", element: "f32" },
-      dk: { access: "write", element: elementOf(tiles) },
-      dv: { access: "write", element: elementOf(tiles) }
-    },
-    uniforms: attentionUniforms,
-    workgroup: workgroupOf(tiles),
-    ...keyGradientText(tiles)
-  })
-)
+export const keyGradientCode: ReturnType<typeof keyGradientCodeOf> = keyGradientCodeOf("diffAttentionKeyGradient")
 
 const THREADS = 256
 
@@ -107,28 +87,20 @@ if (lane == 0u) { dlambda[0] = -sums[0]; }`
   })
 )
 
-const shapeOf = ({ shape: [batch = 0, tokens = 0, width = 0] }: TensorInfo, numHeads: number): AttentionShape => ({
-  batch,
-  tokens,
-  heads: numHeads / 2,
-  headDim: width / numHeads,
-  maps: 2
-})
-
 /**
  * Differential attention of all pairs of heads of a batch in one dispatch, its gradients in three, straight from q, k
  * and v; lambda stays on the device. No map is ever whole.
  */
 export const diffAttentionKernels: ReadonlyArray<Replacement> = [
   fused(diffAttentionForward, (gpu, { q, k, v, lambda }, { numHeads, causal }) => {
-    const { tiles, groups, uniforms } = planForward(shapeOf(q, numHeads), causal, gpu.limits)
+    const { tiles, groups, uniforms } = planForward(attentionShape(q.shape, numHeads, 2), causal, gpu.limits)
     const out = gpu.output(q.shape)
     const stats = gpu.output([...q.shape.slice(0, 1), numHeads, uniforms.tokens, 2])
     gpu.run(forwardCode(tiles), { q, k, v, lambda, out, stats }, uniforms, groups)
     return { out, stats }
   }),
   fused(diffAttentionBackward, (gpu, { dy, q, k, v, lambda, stats }, { numHeads, causal }) => {
-    const { tiles, groups, uniforms } = planBackward(shapeOf(q, numHeads), causal, gpu.limits)
+    const { tiles, groups, uniforms } = planBackward(attentionShape(q.shape, numHeads, 2), causal, gpu.limits)
     const { numRows, count } = uniforms
     const dq = gpu.output(q.shape), dk = gpu.output(q.shape), dv = gpu.output(q.shape), dlambda = gpu.output([])
     const dots = gpu.output([numRows + count + 1])

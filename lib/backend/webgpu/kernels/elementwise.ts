@@ -1,6 +1,7 @@
 /** What kernels on each number for itself share. */
 import type { TensorInfo } from "@tensorflow/tfjs-core"
 import type { Gpu } from "../gpu.ts"
+import { sizeOf } from "../../../tensor/index.ts"
 import { foldGroups, type Groups, type Limits } from "../limits.ts"
 import { type Shader, shaderOf } from "../shader.ts"
 import { unitType } from "./rows.ts"
@@ -38,9 +39,6 @@ export const mapped = (isVec4: boolean, name: string, unit: string): string =>
     `vec4<f32>(${["x", "y", "z", "w"].map((part) => `${name}(${unit}.${part})`).join(", ")})` :
     `${name}(${unit})`
 
-/** Numbers of a tensor. */
-export const sizeOf = ({ shape }: TensorInfo): number => shape.reduce((product, dim) => product * dim, 1)
-
 /** y = f(x), for `fn name(x: f32) -> f32`. */
 export const mapCode = (
   name: string,
@@ -73,7 +71,7 @@ export const mapGradCode = (
 
 /** Runs `mapCode`'s shader: x of any shape -> y. */
 export const runMap = (gpu: Gpu, code: ReturnType<typeof mapCode>, x: TensorInfo): TensorInfo => {
-  const { params, groups, units } = planElements(sizeOf(x), gpu.limits)
+  const { params, groups, units } = planElements(sizeOf(x.shape), gpu.limits)
   const y = gpu.output(x.shape)
   gpu.run(code(params), { x, y }, { units }, groups)
   return y
@@ -86,7 +84,7 @@ export const runMapGrad = (
   dy: TensorInfo,
   x: TensorInfo
 ): TensorInfo => {
-  const { params, groups, units } = planElements(sizeOf(x), gpu.limits)
+  const { params, groups, units } = planElements(sizeOf(x.shape), gpu.limits)
   const dx = gpu.output(x.shape)
   gpu.run(code(params), { dy, x, dx }, { units }, groups)
   return dx

@@ -1,10 +1,10 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core"
 import { halfForward, halfLinearForward, halfProductForward, wholeForward } from "../../../ops/half.ts"
+import { sizeOf } from "../../../tensor/index.ts"
 import type { Gpu } from "../gpu.ts"
 import { foldGroups, type Groups, type Limits } from "../limits.ts"
 import { type Shader, shaderOf } from "../shader.ts"
 import { fused, type Replacement } from "../tfjs.ts"
-import { sizeOf } from "./elementwise.ts"
 import { matrix, type Operand, product } from "./gemm.ts"
 
 const THREADS = 256
@@ -36,9 +36,9 @@ const HALVES = `fn toHalf(x: f32) -> u32 {
 fn toHalves(x: f32, y: f32) -> u32 { return toHalf(x) | (toHalf(y) << 16u); }`
 
 /** x -> y: halves, two in a word. */
-export const code: (params: { readonly threads: number }) => Shader<"x" | "y", "size"> = shaderOf(
+export const code: (params: Record<never, never>) => Shader<"x" | "y", "size"> = shaderOf(
   "half",
-  (_: { readonly threads: number }) => ({
+  (_: Record<never, never>) => ({
     bindings: { x: { access: "read", element: "f32" }, y: { access: "write", element: "vec2<u32>" } },
     uniforms: { size: "u32" },
     workgroup: [THREADS, 1],
@@ -52,9 +52,9 @@ y[at / 4u] = vec2<u32>(toHalves(v.x, v.y), toHalves(v.z, v.w));`
 )
 
 /** x -> y: halves back to 32-bit floats. */
-export const wholeCode: (params: { readonly threads: number }) => Shader<"x" | "y", "size"> = shaderOf(
+export const wholeCode: (params: Record<never, never>) => Shader<"x" | "y", "size"> = shaderOf(
   "whole",
-  (_: { readonly threads: number }) => ({
+  (_: Record<never, never>) => ({
     bindings: { x: { access: "read", element: "vec2<u32>" }, y: { access: "write", element: "f32" } },
     uniforms: { size: "u32" },
     workgroup: [THREADS, 1],
@@ -66,20 +66,18 @@ for (var e = 0u; e < min(4u, settings.size - at); e++) { y[at + e] = v[e]; }`
   })
 )
 
-const params = { threads: THREADS }
-
 const halves = (gpu: Gpu, x: TensorInfo): TensorInfo => {
-  const size = sizeOf(x)
+  const size = sizeOf(x.shape)
   const y = gpu.output([wordsOf(size)], "int32")
   const { groups, uniforms } = plan(size, gpu.limits)
-  gpu.run(code(params), { x, y }, uniforms, groups)
+  gpu.run(code({}), { x, y }, uniforms, groups)
   return y
 }
 
 const whole = (gpu: Gpu, x: TensorInfo, shape: ReadonlyArray<number>): TensorInfo => {
   const y = gpu.output(shape)
-  const { groups, uniforms } = plan(sizeOf(y), gpu.limits)
-  gpu.run(wholeCode(params), { x, y }, uniforms, groups)
+  const { groups, uniforms } = plan(sizeOf(shape), gpu.limits)
+  gpu.run(wholeCode({}), { x, y }, uniforms, groups)
   return y
 }
 

@@ -1,7 +1,6 @@
 import type { Replacement } from "../tfjs.ts"
 import { adamWKernels } from "./adamW.ts"
 import { adamWListKernels } from "./adamWList.ts"
-import { adamWListIfKernels } from "./adamWListIf.ts"
 import { attentionKernels } from "./attention.ts"
 import { columnSumsKernels } from "./columnSums.ts"
 import { contrastiveKernels } from "./contrastive.ts"
@@ -9,6 +8,7 @@ import { diffAttentionKernels } from "./diffAttention.ts"
 import { firstMaximaKernels } from "./firstMaxima.ts"
 import { gatherRowsKernels } from "./gatherRows.ts"
 import { geluKernels } from "./gelu.ts"
+import { halfKernels } from "./half.ts"
 import { l2NormalizeKernels } from "./l2Normalize.ts"
 import { lambdaKernels } from "./lambda.ts"
 import { layerNormKernels } from "./layerNorm.ts"
@@ -21,14 +21,11 @@ import { quickGeluKernels } from "./quickGelu.ts"
 import { rawKernels } from "./raw.ts"
 import { rmsNormKernels } from "./rmsNorm.ts"
 import { softmaxKernels } from "./softmax.ts"
-import { halfKernels } from "./half.ts"
 
 /** All kernels of ours: in the place of tfjs's own, or of an operation's composition. */
 export const webgpuKernels: ReadonlyArray<Replacement> = [
-  ...halfKernels,
   ...adamWKernels,
   ...adamWListKernels,
-  ...adamWListIfKernels,
   ...attentionKernels,
   ...columnSumsKernels,
   ...contrastiveKernels,
@@ -36,6 +33,7 @@ export const webgpuKernels: ReadonlyArray<Replacement> = [
   ...firstMaximaKernels,
   ...gatherRowsKernels,
   ...geluKernels,
+  ...halfKernels,
   ...l2NormalizeKernels,
   ...lambdaKernels,
   ...layerNormKernels,

@@ -1,10 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core"
 import type { TensorInfo } from "@tensorflow/tfjs-core"
+import { sizeOf } from "../../../tensor/index.ts"
 import type { Gpu } from "../gpu.ts"
 import { type Replacement, stock } from "../tfjs.ts"
 import { product } from "./gemm.ts"
-
-const sizeOf = (shape: ReadonlyArray<number>): number => shape.reduce((size, dim) => size * dim, 1)
 
 /** An axis of a batch: how long it is, and how far apart its matrices are in a, b and the result. */
 export interface BatchAxis {

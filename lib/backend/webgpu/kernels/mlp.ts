@@ -1,13 +1,11 @@
 import { type Activation, mlpForward, mlpHiddenBackward } from "../../../ops/mlp.ts"
-import { foldGroups, type Groups, type Limits } from "../limits.ts"
 import { type Shader, shaderOf, type ShaderText } from "../shader.ts"
 import { fused, type Replacement } from "../tfjs.ts"
 import { geluGradWgsl, geluWgsl, quickGeluGradWgsl, quickGeluWgsl } from "./activations.ts"
 import { columnSums } from "./columnSums.ts"
-import { mapped } from "./elementwise.ts"
+import { eachElement, elementWorkgroup, mapped, planElements } from "./elementwise.ts"
 import { linear } from "./linear.ts"
-
-const THREADS = 256
+import { unitType } from "./rows.ts"
 
 /** Constants of the hidden layer's backward pass. `target`: whether dpre is written over dpost. */
 export type HiddenParams = {
@@ -25,7 +23,7 @@ const functions: Readonly<Record<Activation, string>> = {
 export const code: (params: HiddenParams) => Shader<string, "units"> = shaderOf(
   "mlpHiddenGrad",
   ({ activation, isVec4, target }: HiddenParams): ShaderText<string, "units"> => {
-    const element = isVec4 ? "vec4<f32>" : "f32"
+    const element = unitType(isVec4)
     const isOver = target === "dpost"
     return {
       bindings: {
@@ -35,26 +33,14 @@ export const code: (params: HiddenParams) => Shader<string, "units"> = shaderOf(
         ...(isOver ? {} : { dpre: { access: "write", element } })
       },
       uniforms: { units: "u32" },
-      workgroup: [THREADS, 1],
+      workgroup: elementWorkgroup,
       declarations: functions[activation],
-      body: `let i = (group.y * groups.x + group.x) * ${THREADS}u + lane;
-if (i >= settings.units) { return; }
-let x = pre[i];
+      body: eachElement(`let x = pre[i];
 ${isOver ? "dpost" : "dpre"}[i] = dpost[i] * ${mapped(isVec4, `${activation}Grad`, "x")};
-post[i] = ${mapped(isVec4, activation, "x")};`
+post[i] = ${mapped(isVec4, activation, "x")};`)
     }
   }
 )
-
-/** How `size` numbers are shared out, four a thread where that goes. */
-export const plan = (
-  size: number,
-  limits: Limits
-): { readonly isVec4: boolean; readonly units: number; readonly groups: Groups } => {
-  const isVec4 = size % 4 === 0
-  const units = isVec4 ? size / 4 : size
-  return { isVec4, units, groups: foldGroups(Math.ceil(units / THREADS), limits) }
-}
 
 /**
  * The MLP of a block: bias and activation come with the first product, which writes what it gave the activation as well.
@@ -70,12 +56,12 @@ export const mlpKernels: ReadonlyArray<Replacement> = [
   }),
   fused(mlpHiddenBackward, (gpu, { dpost, pre }, { activation }) => {
     const [rows = 0, cols = 0] = pre.shape
-    const { isVec4, units, groups } = plan(rows * cols, gpu.limits)
+    const { params, units, groups } = planElements(rows * cols, gpu.limits)
     const post = gpu.output(pre.shape)
     const isOver = gpu.owners(dpost) === 1
     const dpre = isOver ? gpu.share(dpost) : gpu.output(pre.shape)
     gpu.run(
-      code({ activation, isVec4, target: isOver ? "dpost" : "own" }),
+      code({ activation, ...params, target: isOver ? "dpost" : "own" }),
       { dpost, pre, post, ...(isOver ? {} : { dpre }) },
       { units },
       groups

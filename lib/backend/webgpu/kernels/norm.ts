@@ -1,8 +1,8 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core"
 import { normForward } from "../../../ops/raw.ts"
+import { sizeOf } from "../../../tensor/index.ts"
 import { type Shader, shaderOf } from "../shader.ts"
 import { fusedList, type Replacement } from "../tfjs.ts"
-import { sizeOf } from "./elementwise.ts"
 import { type RowsParams, rowSum, rowsWorkgroup, unitDot, unitType } from "./rows.ts"
 import { zeros } from "./zeros.ts"
 
@@ -99,7 +99,7 @@ export const plan = (
 /** The norm of many tensors: one dispatch for seven of them, and one. The order of the sums depends on sizes alone. */
 export const normKernels: ReadonlyArray<Replacement> = [
   fusedList(normForward, (gpu, inputs) => {
-    const { dispatches, count } = plan(inputs.map(sizeOf))
+    const { dispatches, count } = plan(inputs.map(({ shape }) => sizeOf(shape)))
     if (count === 0) return [zeros(gpu, [])]
     const parts = gpu.output([count])
     for (const { isVec4, members, groups, uniforms } of dispatches) {

@@ -1,8 +1,9 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core"
 import { accumulateForward, clampForward, finiteForward, selectForward } from "../../../ops/raw.ts"
+import { sizeOf } from "../../../tensor/index.ts"
 import { type Shader, shaderOf } from "../shader.ts"
 import { fused, type Replacement } from "../tfjs.ts"
-import { eachElement, type ElementwiseParams, elementWorkgroup, planElements, sizeOf } from "./elementwise.ts"
+import { eachElement, type ElementwiseParams, elementWorkgroup, planElements } from "./elementwise.ts"
 import { type RowsParams, rowsWorkgroup, unitType } from "./rows.ts"
 
 /** x between two bounds. min and max may lose a NaN, so that x with the exponent of one is told by its bits. */
@@ -94,19 +95,19 @@ if (lane == 0u) { y[0] = select(0.0, 1.0, broken[0] == 0u); }`
 /** The clamp, sums of gradients in place, and choices that the device makes; one dispatch each. */
 export const rawKernels: ReadonlyArray<Replacement> = [
   fused(clampForward, (gpu, { x }, { lo, hi }) => {
-    const { params, groups, units } = planElements(sizeOf(x), gpu.limits)
+    const { params, groups, units } = planElements(sizeOf(x.shape), gpu.limits)
     const y = gpu.output(x.shape)
     gpu.run(clampCode(params), { x, y }, { units, lo, hi }, groups)
     return { y }
   }),
   fused(selectForward, (gpu, { isOn, a, b }) => {
-    const { params, groups, units } = planElements(sizeOf(a), gpu.limits)
+    const { params, groups, units } = planElements(sizeOf(a.shape), gpu.limits)
     const y = gpu.output(a.shape, a.dtype === "int32" ? "int32" : "float32")
     gpu.run(selectCode(params), { isOn, a, b, y }, { units }, groups)
     return { y }
   }),
   fused(accumulateForward, (gpu, { sum, x }) => {
-    const { params, groups, units } = planElements(sizeOf(sum), gpu.limits)
+    const { params, groups, units } = planElements(sizeOf(sum.shape), gpu.limits)
     if (units === 0) return { sum: gpu.output(sum.shape) }
     const isOwn = gpu.owners(sum) === 1 && sum.dataId !== x.dataId
     if (isOwn) {
@@ -119,7 +120,7 @@ export const rawKernels: ReadonlyArray<Replacement> = [
   }),
   fused(finiteForward, (gpu, { x }) => {
     const y = gpu.output([1])
-    gpu.run(finiteCode({ threads: rowsWorkgroup[0] }), { x, y }, { size: sizeOf(x) }, [1, 1, 1])
+    gpu.run(finiteCode({ threads: rowsWorkgroup[0] }), { x, y }, { size: sizeOf(x.shape) }, [1, 1, 1])
     return { y }
   })
 ]

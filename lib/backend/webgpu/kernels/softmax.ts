@@ -1,5 +1,6 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core"
 import { softmaxBackward, softmaxForward } from "../../../ops/softmax.ts"
+import { sizeOf } from "../../../tensor/index.ts"
 import { type Shader, shaderOf } from "../shader.ts"
 import { fused, type Replacement } from "../tfjs.ts"
 import {
@@ -80,7 +81,7 @@ ${eachUnit(params, "dx[at] = y[at] * (dy[at] - sum);")}`
 )
 
 const sizes = ({ shape }: TensorInfo): { readonly rows: number; readonly cols: number } => ({
-  rows: shape.slice(0, -1).reduce((product, dim) => product * dim, 1),
+  rows: sizeOf(shape.slice(0, -1)),
   cols: shape.at(-1) ?? 1
 })
 

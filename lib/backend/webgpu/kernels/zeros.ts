@@ -1,4 +1,5 @@
 import type { TensorInfo } from "@tensorflow/tfjs-core"
+import { sizeOf } from "../../../tensor/index.ts"
 import type { Gpu, GpuType } from "../gpu.ts"
 import { foldGroups } from "../limits.ts"
 import { shaderOf } from "../shader.ts"
@@ -17,7 +18,7 @@ if (i < settings.size) { y[i] = 0.0; }`
 /** Zeros: what sums over nothing give, of which no buffer can be bound. */
 export const zeros = (gpu: Gpu, shape: ReadonlyArray<number>, dtype: GpuType = "float32"): TensorInfo => {
   const y = gpu.output(shape, dtype)
-  const size = shape.reduce((product, dim) => product * dim, 1)
+  const size = sizeOf(shape)
   gpu.run(fill({}), { y }, { size }, foldGroups(Math.ceil(size / THREADS), gpu.limits))
   return y
 }
